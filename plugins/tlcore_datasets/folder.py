@@ -1,0 +1,135 @@
+"""A folder of photos as a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlcore.dataset import ALL, Dataset, LeftOut, Sample
+from tlcore.errors import DatasetError
+from tlcore.images import IMAGE_SUFFIXES, FileImage
+from tlcore_datasets import FolderOptions
+
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def read_folder(argument: str | None, options: FolderOptions) -> Dataset:
+    """Read a folder of class folders, or of split folders (train, val or validation, test) with class folders in each.
+
+    Class folders may hold folders themselves; files whose names do not end like an image's are not looked at; hidden ones
+    neither. Links are followed, each folder once.
+
+    Raises:
+        DatasetError: the folder is missing, cannot be read, holds no class folder or no image, or its test split has a
+            class that its train split lacks.
+    """
+    if not argument:
+        raise DatasetError("folder needs a path, for instance 'folder:photos'")
+    root = Path(argument).expanduser()
+    if not root.exists():
+        raise DatasetError(f"{root}: there is no such folder")
+    if not root.is_dir():
+        raise DatasetError(f"{root}: is a file, expected a folder with one folder of images per class")
+    left_out: list[LeftOut] = []
+    parts = _parts(root, left_out)
+    class_names = _class_names(parts)
+    splits = {split: tuple(_samples(root, part, class_names, options.per_class, left_out)) for split, part in parts.items()}
+    if not any(splits.values()):
+        unread = f"; {len(left_out)} could not be read" if left_out else ""
+        raise DatasetError(
+            f"{root}: no images found in its class folders ({', '.join(class_names[:5])}){unread}; "
+            f"names must end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    present = {sample.label for samples in splits.values() for sample in samples}
+    empty = [name for label, name in enumerate(class_names) if label not in present]
+    left_out += [LeftOut(f"{name}/", f"{name}/: holds no images, so it is no class") for name in empty]
+    return Dataset(
+        name=str(argument),
+        class_names=tuple(name for label, name in enumerate(class_names) if label in present),
+        splits={split: _without_gaps(samples, sorted(present)) for split, samples in splits.items()},
+        left_out=tuple(left_out),
+    )
+
+
+def _parts(root: Path, left_out: list[LeftOut]) -> dict[str, Path]:
+    """Return split to folder: train and its like where `root` holds a train folder with class folders, else all of it."""
+    folders = _folders(root)
+    parts: dict[str, Path] = {}
+    for name in folders:
+        split = _SPLIT_FOLDERS.get(name.lower())
+        if split in parts:
+            raise DatasetError(f"{root}: both {parts[split].name!r} and {name!r} would be the {split} split; keep one")
+        if split is not None:
+            parts[split] = root / name
+    if "train" not in parts or not _folders(parts["train"]):
+        return {ALL: root}
+    others = [name for name in folders if root / name not in parts.values()]
+    left_out += [LeftOut(f"{name}/", f"{name}/: is beside the split folders and belongs to none of them") for name in others]
+    return parts
+
+
+def _class_names(parts: dict[str, Path]) -> list[str]:
+    train = "train" if "train" in parts else ALL
+    class_names = _folders(parts[train])
+    if not class_names:
+        raise DatasetError(f"{parts[train]}: holds no class folders; put each class's images in a folder named after it")
+    for split, part in parts.items():
+        unknown = [name for name in _folders(part) if name not in class_names]
+        if unknown:
+            raise DatasetError(f"{part / unknown[0]}: class {unknown[0]!r} of {split} has no folder in {parts[train]}")
+    return class_names
+
+
+def _folders(parent: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise DatasetError(f"{parent}: cannot be read: {error.strerror or error}") from error
+
+
+def _samples(
+    root: Path, part: Path, class_names: list[str], per_class: int | None, left_out: list[LeftOut]
+) -> Iterator[Sample]:
+    for label, class_name in enumerate(class_names):
+        found = 0
+        for file in _image_files(part / class_name, left_out, root):
+            if per_class is not None and found == per_class:
+                break
+            found += 1
+            yield Sample(FileImage(file), file.relative_to(root).as_posix(), label)
+
+
+def _image_files(folder: Path, left_out: list[LeftOut], root: Path) -> Iterator[Path]:
+    """Walk a class folder in order of name, following links but entering no folder twice."""
+
+    def note(error: OSError) -> None:
+        name = Path(error.filename).relative_to(root).as_posix() if error.filename else str(folder)
+        if not isinstance(error, FileNotFoundError):
+            left_out.append(LeftOut(name, f"{name}: cannot be read: {error.strerror or error}"))
+
+    entered: set[str] = set()
+    for directory, subfolders, files in os.walk(folder, onerror=note, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in entered:
+            subfolders[:] = []
+            continue
+        entered.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+                yield Path(directory, name)
+
+
+def _without_gaps(samples: tuple[Sample, ...], present: list[int]) -> tuple[Sample, ...]:
+    """Renumber labels after classes without any image were dropped."""
+    position = {label: index for index, label in enumerate(present)}
+    return tuple(Sample(sample.image, sample.name, position[sample.label], sample.group) for sample in samples)

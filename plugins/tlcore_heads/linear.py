@@ -1,0 +1,147 @@
+"""The linear head: logistic regression on standardised features, folded back into one linear layer.
+
+Source: the linear evaluation of Kornblith et al. 2019 (Do better ImageNet models transfer better?) and of DINOv2 (Oquab et
+al. 2023): L-BFGS, a sweep of strengths chosen on validation images, then a refit on training and validation images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+from scipy.special import log_softmax
+
+from tlcore.errors import HeadError
+from tlcore.head import FittedHead, Head, HeadData, HeadFit
+from tlcore.progress import Progress, ProgressEvent
+from tlcore_heads import LinearOptions
+from tlcore_heads.logistic import LogisticProblem
+
+SWEEP = tuple(float(value) for value in np.logspace(-6, 3, 13))
+"""Inverse strengths C that are tried, weakest model first; each starts from the solution before it."""
+
+WITHOUT_VALIDATION = 0.01
+"""The strength used where there is no validation image to choose by."""
+
+
+def create(argument: str | None, options: LinearOptions) -> LinearHead:
+    """Make the head."""
+    return LinearHead(options)
+
+
+class FittedLinear(FittedHead):
+    """One linear layer on raw features.
+
+    Args:
+        weight: (classes, features) float32.
+        bias: (classes,) float32.
+    """
+
+    def __init__(self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]) -> None:
+        self._weight = weight
+        self._bias = bias
+
+    @property
+    def classes(self) -> int:
+        return len(self._bias)
+
+    def compute_logits(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images classes"]:
+        logits: np.ndarray = features @ self._weight.T + self._bias
+        return logits
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return {"weight": self._weight, "bias": self._bias}
+
+    def linear(self) -> tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]]:
+        return self._weight, self._bias
+
+
+@dataclass(frozen=True)
+class _Standard:
+    """Features to mean 0 and deviation 1, by the training images; constant features stay 0."""
+
+    mean: Float32[np.ndarray, " features"]
+    scale: Float32[np.ndarray, " features"]
+
+    @classmethod
+    def of(cls, features: Float32[np.ndarray, "images features"]) -> _Standard:
+        deviation = features.std(axis=0, dtype=np.float64)
+        scale = np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
+        return cls(features.mean(axis=0, dtype=np.float64).astype(np.float32), scale)
+
+    def apply(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images features"]:
+        standardised: np.ndarray = (features - self.mean) / self.scale
+        return standardised
+
+    def fold(self, solution: Float64[np.ndarray, "classes features_and_bias"]) -> FittedLinear:
+        """Return the layer on raw features that equals the solution on standardised ones."""
+        weight = solution[:, :-1] / self.scale
+        bias = solution[:, -1] - weight @ self.mean
+        return FittedLinear(weight.astype(np.float32), bias.astype(np.float32))
+
+
+class LinearHead(Head):
+    """Logistic regression; see the module's text."""
+
+    def __init__(self, options: LinearOptions) -> None:
+        self._options = options
+
+    def compute_fit(self, train: HeadData, validation: HeadData, classes: int, *, seed: int, progress: Progress) -> HeadFit:
+        given = self._options.regularisation
+        strengths = (given,) if given is not None else SWEEP if len(validation.labels) else (WITHOUT_VALIDATION,)
+        standard = _Standard.of(train.features)
+        problem = self._problem(standard.apply(train.features), train.labels, classes)
+        tried: list[tuple[float, float, np.ndarray]] = []
+        if len(validation.labels):
+            tried = list(self._sweep(problem, strengths, standard, validation, progress))
+            loss, chosen, logits = min(tried, key=lambda entry: entry[0])
+        else:
+            chosen, logits = strengths[0], None
+        record: dict[str, Any] = {"regularisation": chosen, "class_weight": self._options.class_weight}
+        if tried:
+            record["validation_log_loss"] = {f"{strength:.3g}": round(loss, 6) for loss, strength, _ in tried}
+        return HeadFit(head=self._refit(train, validation, classes, chosen), validation_logits=logits, record=record)
+
+    def restore(self, tensors: Mapping[str, np.ndarray]) -> FittedLinear:
+        weight, bias = tensors.get("weight"), tensors.get("bias")
+        if weight is None or bias is None or weight.ndim != 2 or bias.shape != (len(weight),):
+            raise HeadError("a linear head is restored from 'weight' (classes, features) and 'bias' (classes,)")
+        return FittedLinear(weight, bias)
+
+    def _sweep(
+        self,
+        problem: LogisticProblem,
+        strengths: Sequence[float],
+        standard: _Standard,
+        validation: HeadData,
+        progress: Progress,
+    ) -> Iterator[tuple[float, float, np.ndarray]]:
+        """Yield (validation log-loss, C, validation logits) for each strength, each started where the last one ended."""
+        solution = None
+        for done, strength in enumerate(strengths, 1):
+            solution = problem.solve(strength, solution, self._options.max_iterations)
+            logits = standard.fold(solution).compute_logits(validation.features)
+            yield _log_loss(logits, validation.labels), strength, logits
+            progress(ProgressEvent("linear head", done, len(strengths)))
+
+    def _refit(self, train: HeadData, validation: HeadData, classes: int, strength: float) -> FittedLinear:
+        features = np.concatenate([train.features, validation.features])
+        labels = np.concatenate([train.labels, validation.labels])
+        standard = _Standard.of(features)
+        problem = self._problem(standard.apply(features), labels, classes)
+        return standard.fold(problem.solve(strength, None, self._options.max_iterations))
+
+    def _problem(self, features: np.ndarray, labels: np.ndarray, classes: int) -> LogisticProblem:
+        weights = np.ones(len(labels), np.float32)
+        if self._options.class_weight == "balanced":
+            counts = np.bincount(labels, minlength=classes)
+            weights = (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
+        return LogisticProblem(features, labels, weights, classes)
+
+
+def _log_loss(logits: Float32[np.ndarray, "images classes"], labels: Int64[np.ndarray, " images"]) -> float:
+    exact = log_softmax(logits.astype(np.float64), axis=1)
+    return float(-exact[np.arange(len(labels)), labels].mean())

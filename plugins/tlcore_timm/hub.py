@@ -1,0 +1,52 @@
+"""Files of a Hugging Face repository: from the cache, or downloaded once."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tlcore.errors import BackboneError
+
+
+def download(repository: str, file_name: str, revision: str | None) -> Path:
+    """Return the local path of a repository's file, downloading it (with a progress bar) unless it is cached.
+
+    With no network, or with ``HF_HUB_OFFLINE`` set, only the cache is used.
+
+    Raises:
+        BackboneError: it is neither cached nor can be downloaded; says what is missing and what to do.
+    """
+    import httpx
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    offline = constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT)
+    try:
+        return Path(hf_hub_download(repository, file_name, revision=revision, local_files_only=offline))
+    except LocalEntryNotFoundError as error:
+        why = "offline mode is on" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} cannot be reached"
+        raise BackboneError(
+            f"{file_name} of {repository} is not in the cache ({constants.HF_HUB_CACHE}) and {why}; copy the files "
+            f"config.json and model.safetensors to a directory and use 'local-dir:PATH', or run once with a network"
+        ) from error
+    except EntryNotFoundError as error:
+        raise BackboneError(
+            f"{repository} has no {file_name}; tlcore reads timm repositories in safetensors format"
+        ) from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        raise BackboneError(f"{file_name} of {repository} cannot be downloaded: {told[0]}") from error
+
+
+def _reachable(endpoint: str) -> bool:
+    """Ask for the hub's address once, so that a machine without a network hears so at once and not after retries."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    address = urlsplit(endpoint)
+    try:
+        socket.getaddrinfo(address.hostname, address.port or 443)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,93 @@
+"""Transfer learning for images that anyone can extend by installing a package.
+
+Nothing is imported until it is used, and importing tlcore changes nothing in the process.
+
+>>> import tlcore
+>>> tlcore.Preprocess(image_size=(224, 224)).crop_fraction
+0.875
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlcore.version import __version__
+
+if TYPE_CHECKING:
+    from tlcore.backbone import Backbone as Backbone
+    from tlcore.backbone import BackboneInfo as BackboneInfo
+    from tlcore.backbone import NetworkFiles as NetworkFiles
+    from tlcore.bundle import Bundle as Bundle
+    from tlcore.bundle import load_bundle as load_bundle
+    from tlcore.dataset import Dataset as Dataset
+    from tlcore.dataset import LeftOut as LeftOut
+    from tlcore.dataset import Sample as Sample
+    from tlcore.errors import TlcoreError as TlcoreError
+    from tlcore.evaluation import Evaluation as Evaluation
+    from tlcore.evaluation import evaluate as evaluate
+    from tlcore.feature_cache import FeatureCache as FeatureCache
+    from tlcore.features import FeatureSet as FeatureSet
+    from tlcore.features import extract_features as extract_features
+    from tlcore.head import FittedHead as FittedHead
+    from tlcore.head import Head as Head
+    from tlcore.head import HeadData as HeadData
+    from tlcore.head import HeadFit as HeadFit
+    from tlcore.hookspecs import hookimpl as hookimpl
+    from tlcore.metrics import Metrics as Metrics
+    from tlcore.prediction import Prediction as Prediction
+    from tlcore.prediction import predict as predict
+    from tlcore.preprocess import Preprocess as Preprocess
+    from tlcore.progress import ProgressEvent as ProgressEvent
+    from tlcore.registry import Registry as Registry
+    from tlcore.specs import BackboneSpec as BackboneSpec
+    from tlcore.specs import DatasetSpec as DatasetSpec
+    from tlcore.specs import HeadSpec as HeadSpec
+    from tlcore.specs import VisualizerSpec as VisualizerSpec
+    from tlcore.splits import SplitFractions as SplitFractions
+    from tlcore.splits import split_dataset as split_dataset
+    from tlcore.training import TrainOptions as TrainOptions
+    from tlcore.training import TrainResult as TrainResult
+    from tlcore.training import train as train
+    from tlcore.visualizer import Picture as Picture
+    from tlcore.visualizer import Subject as Subject
+    from tlcore.visualizer import Visualization as Visualization
+    from tlcore.visualizer import Visualizer as Visualizer
+
+_HOMES = {
+    "backbone": ("Backbone", "BackboneInfo", "NetworkFiles"),
+    "bundle": ("Bundle", "load_bundle"),
+    "dataset": ("Dataset", "LeftOut", "Sample"),
+    "errors": ("TlcoreError",),
+    "evaluation": ("Evaluation", "evaluate"),
+    "feature_cache": ("FeatureCache",),
+    "features": ("FeatureSet", "extract_features"),
+    "head": ("FittedHead", "Head", "HeadData", "HeadFit"),
+    "hookspecs": ("hookimpl",),
+    "metrics": ("Metrics",),
+    "prediction": ("Prediction", "predict"),
+    "preprocess": ("Preprocess",),
+    "progress": ("ProgressEvent",),
+    "registry": ("Registry",),
+    "specs": ("BackboneSpec", "DatasetSpec", "HeadSpec", "VisualizerSpec"),
+    "splits": ("SplitFractions", "split_dataset"),
+    "training": ("TrainOptions", "TrainResult", "train"),
+    "visualizer": ("Picture", "Subject", "Visualization", "Visualizer"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module when it is first used (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tlcore' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"tlcore.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

@@ -1,0 +1,113 @@
+"""Heads: classifiers fitted on features. The core checks, the plugin computes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from tlcore.errors import HeadError
+from tlcore.progress import Progress, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadData:
+    """What a head learns from.
+
+    Attributes:
+        features: (images, features), float32.
+        labels: (images,), int64, each in [0, classes).
+    """
+
+    features: Float32[np.ndarray, "images features"]
+    labels: Int64[np.ndarray, " images"]
+
+
+class FittedHead(ABC):
+    """A fitted classifier on features. A plugin's subclass writes the three abstract methods."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+
+    @abstractmethod
+    def compute_logits(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images classes"]:
+        """Return one logit per image and class. Written by the plugin; callers use `logits`."""
+
+    @abstractmethod
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """Return what `Head.restore` needs to make it again, as named arrays."""
+
+    def linear(self) -> tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None:
+        """Return (weight, bias) if the head is one linear layer on the raw features, else None."""
+        return None
+
+    def logits(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images classes"]:
+        """Return logits, (images, classes), float32; raises `HeadError` where the head returns anything else."""
+        logits = self.compute_logits(features)
+        expected = (len(features), self.classes)
+        if not isinstance(logits, np.ndarray) or logits.shape != expected or logits.dtype != np.float32:
+            found = f"{logits.dtype} {logits.shape}" if isinstance(logits, np.ndarray) else type(logits).__name__
+            raise HeadError(f"{type(self).__name__} returned {found} logits, expected float32 {expected}")
+        if not np.isfinite(logits).all():
+            raise HeadError(f"{type(self).__name__} returned logits that are not finite")
+        return logits
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadFit:
+    """What fitting a head gave.
+
+    Attributes:
+        head: fitted on all it was given.
+        validation_logits: of the validation images, by a fit that did not see them; None without validation images.
+        record: what was chosen and why, JSON-ready, kept in the bundle.
+    """
+
+    head: FittedHead
+    validation_logits: Float32[np.ndarray, "images classes"] | None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Head(ABC):
+    """A way to learn a classifier from features. A plugin's subclass writes `compute_fit` and `restore`."""
+
+    @abstractmethod
+    def compute_fit(self, train: HeadData, validation: HeadData, classes: int, *, seed: int, progress: Progress) -> HeadFit:
+        """Fit; choose settings on the validation images, which may be none. Written by the plugin; callers use `fit`."""
+
+    @abstractmethod
+    def restore(self, tensors: Mapping[str, np.ndarray]) -> FittedHead:
+        """Make again what `FittedHead.tensors` described."""
+
+    def fit(
+        self, train: HeadData, validation: HeadData, classes: int, *, seed: int = 0, progress: Progress = silent
+    ) -> HeadFit:
+        """Fit on training images, choosing settings on the validation images.
+
+        Args:
+            train: what to learn from; at least one image of two classes.
+            validation: what to choose by; may hold no images.
+            classes: how many classes there are; some may have no training image.
+            seed: of anything random.
+            progress: told how far the fit is.
+
+        Raises:
+            HeadError: nothing to learn, labels out of range, mismatched shapes, or the head broke its contract.
+        """
+        for name, data in (("train", train), ("validation", validation)):
+            if data.features.ndim != 2 or data.labels.shape != (len(data.features),):
+                raise HeadError(f"{name}: features {data.features.shape} and labels {data.labels.shape} do not match")
+            if len(data.labels) and not (data.labels.min() >= 0 and data.labels.max() < classes):
+                raise HeadError(f"{name}: labels must lie in [0, {classes}), got up to {data.labels.max()}")
+        if len(np.unique(train.labels)) < 2:
+            raise HeadError(f"a head needs training images of two classes or more, got {len(np.unique(train.labels))}")
+        fit = self.compute_fit(train, validation, classes, seed=seed, progress=progress)
+        if fit.head.classes != classes:
+            raise HeadError(f"{type(self).__name__} fitted {fit.head.classes} classes, expected {classes}")
+        return fit

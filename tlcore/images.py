@@ -1,0 +1,121 @@
+"""From the bytes of an image file to one upright 8-bit RGB picture.
+
+Every way into tlcore (training, evaluating, predicting, serving) decodes with `decode_image`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tlcore.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+"""Images with more pixels than this are refused from their header, before decoding: 100 megapixels."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"})
+"""Lower-case file name endings that are taken for images when a folder is searched."""
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Something an image's encoded bytes can be read from. Implementations are small, frozen and picklable."""
+
+    def read(self) -> bytes:
+        """Return the encoded bytes; raises OSError or `ImageError` when they cannot be had."""
+        ...
+
+
+@dataclass(frozen=True)
+class FileImage:
+    """An image in a file."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class BytesImage:
+    """An image held in memory, encoded as PNG, JPEG or another format Pillow reads."""
+
+    data: bytes
+
+    def read(self) -> bytes:
+        return self.data
+
+
+def read_image(source: ImageSource, name: str) -> bytes:
+    """Return a source's bytes; raises `ImageError` that names the image when they cannot be read."""
+    try:
+        return source.read()
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+def decode_image(data: bytes, name: str = "image") -> Image.Image:
+    """Decode an image to mode RGB, turned upright.
+
+    The first frame of an animation is used; EXIF orientation is applied; greyscale, palette, CMYK and 16-bit images are
+    converted (16-bit by dropping the low byte); transparent pixels are laid over white. Float images (mode F) are read as
+    [0, 1] when they lie in it, else as [0, 255].
+
+    Args:
+        data: the encoded bytes.
+        name: how error messages call the image.
+
+    Raises:
+        ImageError: not an image, truncated or damaged, without pixels, or over `MAX_PIXELS`.
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise ImageError(f"{name}: {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed")
+            image.load()
+            return _to_rgb(_upright(image))
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: not an image that can be read") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} allowed") from None
+    except ImageError:
+        raise
+    # Pillow's decoders raise these, and no common type, on damaged files.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise ImageError(f"{name}: damaged or truncated: {error}") from error
+    except (struct.error, zlib.error, OverflowError, MemoryError, RuntimeError, ZeroDivisionError, AssertionError) as error:
+        raise ImageError(f"{name}: damaged or truncated: {error}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, struct.error, ZeroDivisionError):
+        return image  # EXIF too damaged to name an orientation; the pixels themselves are sound
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        levels = np.nan_to_num(np.asarray(image), nan=0.0, posinf=255.0, neginf=0.0)
+        scale = 255.0 if levels.size and levels.min() >= 0.0 and levels.max() <= 1.0 else 1.0
+        return Image.fromarray(np.clip(np.rint(levels * scale), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        opaque = image.convert("RGBA")
+        white = Image.new("RGBA", opaque.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, opaque).convert("RGB")
+    return image.convert("RGB")

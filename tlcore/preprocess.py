@@ -1,0 +1,142 @@
+"""The one record of how an upright RGB image becomes a network's input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from tlcore.errors import TlcoreError
+
+ResizeMode = Literal["shortest", "longest", "squash"]
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+_MAX_RESIZED_PIXELS = 16_000_000
+"""A resize to more pixels than this (a strip 1 pixel high and thousands wide) computes only the crop: the whole would
+take gigabytes, and differs by rounding alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """How an image becomes a network's input. It travels in every bundle and every exported file.
+
+    Equal to timm's evaluation transform (`timm.data.create_transform`) for the same settings, with Pillow and numpy alone.
+
+    Attributes:
+        image_size: (height, width) of the input in pixels.
+        resize: ``"shortest"`` scales the shorter side to ``image_size / crop_fraction`` and crops the centre;
+            ``"longest"`` fits the whole image and pads with the mean colour; ``"squash"`` ignores the aspect ratio.
+        crop_fraction: share of the resized image that the centre crop keeps, in (0, 1] or more.
+        interpolation: Pillow's filter, with its antialiasing.
+        mean, std: per RGB channel, in units of [0, 1].
+        exif_transpose: whether images are turned upright first; always True, stated for readers of the record.
+
+    Example:
+        >>> preprocess = Preprocess(image_size=(224, 224))
+        >>> preprocess.pixels(Image.new("RGB", (500, 375))).shape
+        (224, 224, 3)
+    """
+
+    image_size: tuple[int, int]
+    resize: ResizeMode = "shortest"
+    crop_fraction: float = 0.875
+    interpolation: Interpolation = "bicubic"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    exif_transpose: bool = True
+
+    def __post_init__(self) -> None:
+        height, width = self.image_size
+        if not (1 <= height <= 4096 and 1 <= width <= 4096):
+            raise TlcoreError(f"image_size must lie between 1 and 4096 pixels, got {height} x {width}")
+        if self.resize not in get_args(ResizeMode):
+            raise TlcoreError(f"resize must be one of {', '.join(get_args(ResizeMode))}, got {self.resize!r}")
+        if self.interpolation not in get_args(Interpolation):
+            raise TlcoreError(
+                f"interpolation must be one of {', '.join(get_args(Interpolation))}, got {self.interpolation!r}"
+            )
+        if not 0.05 <= self.crop_fraction <= 4.0:
+            raise TlcoreError(f"crop_fraction must lie between 0.05 and 4, got {self.crop_fraction}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise TlcoreError(f"mean and std must be three numbers each, std above 0, got {self.mean} and {self.std}")
+        if not self.exif_transpose:
+            raise TlcoreError("exif_transpose must be true: tlcore always turns images upright")
+
+    def pixels(self, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+        """Return the resized and cropped 8-bit pixels of an RGB image, shape (height, width, 3), uint8."""
+        if image.mode != "RGB":
+            raise TlcoreError(f"pixels() takes an RGB image, got mode {image.mode}; decode_image() makes one")
+        resized = self._resized_size(image.size)
+        return np.asarray(self._resize_and_crop(image, resized))
+
+    def normalise(self, pixels: UInt8[np.ndarray, "images height width 3"]) -> Float32[np.ndarray, "images 3 height width"]:
+        """Return ``(pixels / 255 - mean) / std`` as contiguous float32, (images, 3, height, width)."""
+        scaled = pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+        mean = np.asarray(self.mean, np.float32).reshape(1, 3, 1, 1)
+        std = np.asarray(self.std, np.float32).reshape(1, 3, 1, 1)
+        return np.ascontiguousarray((scaled - mean) / std)
+
+    def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        width, height = size
+        target_height = math.floor(self.image_size[0] / self.crop_fraction)
+        target_width = math.floor(self.image_size[1] / self.crop_fraction)
+        if self.resize == "squash":
+            return target_width, target_height
+        if self.resize == "shortest" and target_height == target_width:
+            if width <= height:
+                return target_width, max(1, int(target_width * height / width))
+            return max(1, int(target_height * width / height)), target_height
+        ratios = (height / target_height, width / target_width)
+        ratio = max(ratios) if self.resize == "longest" else min(ratios)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+
+    def _resize_and_crop(self, image: Image.Image, resized: tuple[int, int]) -> Image.Image:
+        height, width = self.image_size
+        left = round((resized[0] - width) / 2.0)
+        top = round((resized[1] - height) / 2.0)
+        filter_ = Image.Resampling[self.interpolation.upper()]
+        if resized[0] * resized[1] > _MAX_RESIZED_PIXELS and left >= 0 and top >= 0:
+            scale_x, scale_y = image.width / resized[0], image.height / resized[1]
+            box = (left * scale_x, top * scale_y, (left + width) * scale_x, (top + height) * scale_y)
+            return image.resize((width, height), filter_, box=box)
+        whole = image if image.size == resized else image.resize(resized, filter_)
+        if left >= 0 and top >= 0:
+            return whole.crop((left, top, left + width, top + height))
+        # torchvision's CenterCrop pads with black; timm's CenterCropOrPad, used by "longest", with the mean colour.
+        fill = tuple(round(255 * value) for value in self.mean) if self.resize == "longest" else (0, 0, 0)
+        pad_left, pad_top = max(0, (width - resized[0]) // 2), max(0, (height - resized[1]) // 2)
+        if left > 0 or top > 0:
+            whole = whole.crop((max(left, 0), max(top, 0), max(left, 0) + min(width, resized[0]),
+                                max(top, 0) + min(height, resized[1])))  # fmt: skip
+        canvas = Image.new("RGB", (width, height), fill)
+        canvas.paste(whole, (pad_left, pad_top))
+        return canvas
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON-ready values; `from_dict` reads it back."""
+        record = asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in record.items()}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Preprocess:
+        """Read a record that `to_dict` wrote; raises `TlcoreError` on missing, unknown or malformed fields."""
+        known = {field.name for field in fields(cls)}
+        if set(record) != known:
+            raise TlcoreError(f"a preprocess record has the fields {sorted(known)}, got {sorted(record)}")
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise TlcoreError(f"malformed preprocess record: {error}") from error
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the record in canonical JSON, as 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""What a plugin's hook returns: small frozen records that say what it offers, without importing what computes it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+from tlcore.errors import PluginError
+
+API_VERSION = 1
+"""The plugin API version this core speaks. A plugin module may state the one it needs as `TLCORE_API_VERSION`."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
+_TARGET = re.compile(r"[\w.]+:[\w.]+\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """The options of something that has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spec:
+    """What every kind of spec says.
+
+    Attributes:
+        name: lower-case name people type, for instance ``"linear"``.
+        summary: one line for listings.
+        factory: ``"package.module:attribute"``, imported when used. Called as ``factory(argument, options)``.
+        options: a frozen keyword-only dataclass; each field has a type, a default, and ``metadata={"help": ...}``.
+        argument: metavar of the text that may follow the name after ``:`` or ``/``, for instance ``"PATH"``; None where
+            the name stands alone.
+        catalogue: ``"package.module:attribute"`` of a function that returns every valid argument; None if open-ended.
+        featured: arguments worth showing first; they can also be asked for bare, without the spec's name.
+        licence, homepage: shown in listings, kept in bundles.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    options: type = NoOptions
+    argument: str | None = None
+    catalogue: str | None = None
+    featured: tuple[str, ...] = ()
+    licence: str = ""
+    homepage: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSpec(_Spec):
+    """Offers a pretrained network as a feature extractor; the factory returns a `tlcore.Backbone`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(_Spec):
+    """Offers a dataset or a way to read one; the factory returns a `tlcore.Dataset`.
+
+    Attributes:
+        reads_paths: True where a bare path given as dataset means this spec.
+    """
+
+    reads_paths: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec(_Spec):
+    """Offers a head to fit on features; the factory returns a `tlcore.Head`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualizerSpec(_Spec):
+    """Offers a way to look into or fool a network; the factory returns a `tlcore.Visualizer`."""
+
+
+Spec = BackboneSpec | DatasetSpec | HeadSpec | VisualizerSpec
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing a plugin can offer: its name, the hook that lists it and the record the hook returns."""
+
+    name: str
+    hook: str
+    spec: type = field(compare=False)
+
+    @property
+    def plural(self) -> str:
+        return f"{self.name}s"
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("backbone", "tlcore_backbones", BackboneSpec),
+    Kind("dataset", "tlcore_datasets", DatasetSpec),
+    Kind("head", "tlcore_heads", HeadSpec),
+    Kind("visualizer", "tlcore_visualizers", VisualizerSpec),
+)
+
+
+def check_spec(spec: object, kind: Kind) -> None:
+    """Raise `PluginError` unless `spec` is a well-formed record of this kind.
+
+    >>> check_spec(HeadSpec(name="mean", summary="the mean", factory="my_plugin.mean:create"), KINDS[2])
+    """
+    if not isinstance(spec, kind.spec):
+        raise PluginError(f"{kind.hook} must return {kind.spec.__name__} records, got {type(spec).__name__}")
+    assert isinstance(spec, _Spec)
+    for field_name in ("name", "summary", "factory", "licence", "homepage"):
+        if not isinstance(getattr(spec, field_name), str):
+            raise PluginError(f"{kind.spec.__name__}.{field_name} must be text, got {getattr(spec, field_name)!r}")
+    if not _NAME.match(spec.name):
+        raise PluginError(f"{kind.name} name {spec.name!r} must be lower-case letters, digits, '.', '_' or '-'")
+    targets = [spec.factory] + ([spec.catalogue] if spec.catalogue is not None else [])
+    for target in targets:
+        if not isinstance(target, str) or not _TARGET.match(target):
+            raise PluginError(f"{kind.name} {spec.name!r}: {target!r} is not of the form 'package.module:attribute'")
+    if not isinstance(spec.options, type) or not is_dataclass(spec.options) or not _is_frozen(spec.options):
+        raise PluginError(f"{kind.name} {spec.name!r}: options must be a frozen dataclass, got {spec.options!r}")
+    for option in fields(spec.options):
+        if not option.kw_only:
+            raise PluginError(f"{kind.name} {spec.name!r}: option {option.name!r} must be keyword-only")
+    if not isinstance(spec.featured, tuple) or not all(isinstance(name, str) for name in spec.featured):
+        raise PluginError(f"{kind.name} {spec.name!r}: featured must be a tuple of names, got {spec.featured!r}")
+
+
+def _is_frozen(options: type) -> bool:
+    parameters: Any = options.__dataclass_params__
+    return bool(parameters.frozen)
+
+
+def import_target(target: str) -> Any:
+    """Import `"package.module:attribute"` and return the attribute.
+
+    >>> import_target("math:pi") > 3
+    True
+    """
+    module_name, _, attribute = target.partition(":")
+    value: Any = import_module(module_name)
+    for part in attribute.split("."):
+        value = getattr(value, part)
+    return value

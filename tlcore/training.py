@@ -1,0 +1,328 @@
+"""The main job: from a dataset's name to a bundle, measured on images held out."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tlcore.backbone import Backbone, NetworkFiles
+from tlcore.bundle import Bundle, BundleRecord, check_target, load_bundle, save_bundle, softmax
+from tlcore.dataset import Dataset, LeftOut
+from tlcore.errors import BundleError, DatasetError
+from tlcore.feature_cache import FeatureCache, FeatureKey
+from tlcore.features import FeatureSet, extract_features
+from tlcore.head import FittedHead, HeadData
+from tlcore.metrics import Metrics, fit_temperature, measure
+from tlcore.model_card import model_card
+from tlcore.progress import Progress, ProgressEvent, silent
+from tlcore.registry import Registry
+from tlcore.splits import SplitFractions, split_dataset
+
+DEFAULT_BACKBONE = "timm/mobilenetv2_100.ra_in1k"
+"""A good compromise of accuracy and speed on a CPU; downloaded once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How to train.
+
+    Attributes:
+        backbone, head: names as `Registry.resolve` takes them.
+        dataset_options, backbone_options, head_options: option name to value, for the plugin objects.
+        fractions: shares held out of a dataset that does not say itself.
+        seed: of the split and the fit.
+        strict: raise on an unreadable image instead of leaving it out.
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    head: str = "linear"
+    dataset_options: Mapping[str, object] = field(default_factory=dict)
+    backbone_options: Mapping[str, object] = field(default_factory=dict)
+    head_options: Mapping[str, object] = field(default_factory=dict)
+    fractions: SplitFractions = field(default_factory=SplitFractions)
+    seed: int = 0
+    strict: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What training gave.
+
+    Attributes:
+        bundle: the classifier, saved and verified.
+        metrics: split to its measures: ``"test"`` by the final head; ``"validation"`` by a fit that did not see it.
+        counts: split to number of images used.
+        majority: share of the largest class among the images measured, what guessing it always would score.
+        left_out: images that could not be used, and why.
+        notes: what a person should know of the data, one line each.
+        seconds: wall time.
+    """
+
+    bundle: Bundle
+    metrics: Mapping[str, Metrics]
+    counts: Mapping[str, int]
+    majority: float
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        return {
+            "bundle": str(self.bundle.path),
+            "classes": list(self.bundle.record.classes),
+            "metrics": {split: metrics.to_dict() for split, metrics in self.metrics.items()},
+            "counts": dict(self.counts),
+            "majority": self.majority,
+            "left_out": [{"name": entry.name, "reason": entry.reason} for entry in self.left_out],
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+
+def train(
+    dataset: str,
+    output: Path,
+    options: TrainOptions,
+    *,
+    registry: Registry,
+    cache_directory: Path | None = None,
+    progress: Progress = silent,
+) -> TrainResult:
+    """Train a classifier and save it as a bundle.
+
+    Args:
+        dataset: a dataset's name, or a path to a folder of photos.
+        output: where the bundle goes; an earlier bundle there is replaced once the new one is whole.
+        options: how to train.
+        registry: where names are looked up.
+        cache_directory: where features are kept between runs; None keeps none.
+        progress: told how far it is; an exception it raises cancels and leaves `output` as it was.
+
+    Raises:
+        TlcoreError: one of its kinds, naming what to mend; `output` is then as it was.
+
+    Example:
+        >>> from tlcore import Registry, TrainOptions, train
+        >>> options = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrained": False})
+        >>> result = train("digits", Path("digits-bundle"), options, registry=Registry())  # doctest: +SKIP
+    """
+    started = time.perf_counter()
+    check_target(output)
+    data = registry.dataset(dataset, options.dataset_options)
+    _check_classes(data)
+    split = split_dataset(data, options.fractions, options.seed)
+    backbone = registry.backbone(options.backbone, options.backbone_options)
+    head = registry.head(options.head, options.head_options)
+    features = _embed_splits(split, backbone, options, cache_directory, progress)
+    _check_training_set(split, features["train"])
+    fit = head.fit(
+        _head_data(features["train"]),
+        _head_data(features["validation"]),
+        len(split.class_names),
+        seed=options.seed,
+        progress=progress,
+    )
+    temperature, metrics = _measure(fit.head, fit.validation_logits, features, split.class_names)
+    linear = fit.head.linear()
+    _check_folded(backbone, linear, fit.head, features["train"])
+    network = backbone.network_files(linear, split.class_names)
+    record = BundleRecord(
+        classes=split.class_names,
+        preprocess=backbone.info.preprocess,
+        backbone=_backbone_record(backbone, network, options, registry),
+        head={"name": _full_name(registry, "head", options.head), "options": _plain(options.head_options), **fit.record},
+        temperature=temperature,
+        dataset=_dataset_record(split, features),
+        metrics={name: measured.to_dict() for name, measured in metrics.items()},
+        options={"dataset": dataset, "dataset_options": _plain(options.dataset_options), "strict": options.strict,
+                 "fractions": {"validation": options.fractions.validation, "test": options.fractions.test}},
+        seed=options.seed,
+        versions=_versions(),
+        plugins=_plugins_used(registry, dataset, options),
+    )  # fmt: skip
+    progress(ProgressEvent("saving", 0, 1))
+    save_bundle(
+        output,
+        record,
+        fit.head,
+        network,
+        {name: list(zip(part.names, part.digests, strict=True)) for name, part in features.items()},
+        model_card(record),
+    )
+    progress(ProgressEvent("saving", 1, 1))
+    return TrainResult(
+        bundle=load_bundle(output, registry),
+        metrics=metrics,
+        counts={name: len(part.samples) for name, part in features.items()},
+        majority=_majority(features),
+        left_out=(*split.left_out, *(entry for part in features.values() for entry in part.left_out)),
+        notes=_notes(split, features, backbone),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _check_classes(dataset: Dataset) -> None:
+    present = {sample.label for sample in dataset.samples}
+    if len(present) < 2:
+        only = dataset.class_names[next(iter(present))]
+        raise DatasetError(f"{dataset.name}: has images of one class only ({only!r}); a classifier needs two or more")
+
+
+def _embed_splits(
+    dataset: Dataset, backbone: Backbone, options: TrainOptions, cache_directory: Path | None, progress: Progress
+) -> dict[str, FeatureSet]:
+    info = backbone.info
+    key = FeatureKey(weights_digest=info.weights_digest, preprocess=info.preprocess, feature_size=info.feature_size)
+    cache = FeatureCache(cache_directory, key) if cache_directory is not None else None
+    return {
+        name: extract_features(
+            dataset.splits.get(name, ()),
+            backbone,
+            cache=cache,
+            strict=options.strict,
+            progress=progress,
+            stage=f"features of {name}",
+        )
+        for name in ("train", "validation", "test")
+    }
+
+
+def _check_training_set(dataset: Dataset, train: FeatureSet) -> None:
+    present = set(train.labels.tolist())
+    if len(present) < 2:
+        first = f"; the first: {train.left_out[0].reason}" if train.left_out else ""
+        raise DatasetError(
+            f"{dataset.name}: {len(train.samples)} readable training images of {len(present)} class"
+            f"{'' if len(present) == 1 else 'es'}, a classifier needs two classes or more "
+            f"({len(train.left_out)} could not be read{first})"
+        )
+
+
+def _head_data(features: FeatureSet) -> HeadData:
+    return HeadData(features=features.features, labels=features.labels)
+
+
+def _measure(
+    head: FittedHead,
+    validation_logits: np.ndarray | None,
+    features: Mapping[str, FeatureSet],
+    class_names: tuple[str, ...],
+) -> tuple[float, dict[str, Metrics]]:
+    """Fit the temperature on validation logits, then measure validation and test with it."""
+    temperature = 1.0
+    metrics: dict[str, Metrics] = {}
+    if validation_logits is not None and len(validation_logits):
+        labels = features["validation"].labels
+        temperature = fit_temperature(validation_logits, labels)
+        metrics["validation"] = measure(softmax(validation_logits, temperature), labels, class_names)
+    if features["test"].samples:
+        logits = head.logits(features["test"].features)
+        metrics["test"] = measure(softmax(logits, temperature), features["test"].labels, class_names)
+    return temperature, metrics
+
+
+def _check_folded(
+    backbone: Backbone, linear: tuple[np.ndarray, np.ndarray] | None, head: FittedHead, train: FeatureSet
+) -> None:
+    """Raise unless the head folded into one linear layer gives what the head itself gives."""
+    if linear is None:
+        return
+    weight, bias = linear
+    expected = head.logits(train.features[:64])
+    folded = train.features[:64] @ weight.T + bias
+    error = float(np.abs(folded - expected).max() / max(1e-6, float(np.abs(expected).max())))
+    if error > 1e-3:
+        raise BundleError(
+            f"the head of {backbone.info.name} does not fold into one linear layer: relative error {error:.1e}"
+        )
+
+
+def _backbone_record(
+    backbone: Backbone, network: NetworkFiles | None, options: TrainOptions, registry: Registry
+) -> dict[str, Any]:
+    info = backbone.info
+    reference = registry.resolve("backbone", options.backbone)
+    distribution = reference.offer.plugin.distribution
+    return {
+        "reference": _full_name(registry, "backbone", options.backbone),
+        "options": _plain(options.backbone_options),
+        "loader": f"{distribution}:{network.loader}" if network is not None else None,
+        "name": info.name,
+        "architecture": info.architecture,
+        "feature_size": info.feature_size,
+        "weights_digest": info.weights_digest,
+        "pretrained": info.pretrained,
+        "parameters": info.parameters,
+        "licence": info.licence,
+        "origin": info.origin,
+    }
+
+
+def _full_name(registry: Registry, kind: str, text: str) -> str:
+    reference = registry.resolve(kind, text)
+    return f"{reference.offer.plugin.distribution}:{reference.name}"
+
+
+def _dataset_record(dataset: Dataset, features: Mapping[str, FeatureSet]) -> dict[str, Any]:
+    left_out = [*dataset.left_out, *(entry for part in features.values() for entry in part.left_out)]
+    return {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+        "homepage": dataset.homepage,
+        "counts": {name: len(part.samples) for name, part in features.items()},
+        "left_out": [{"name": entry.name, "reason": entry.reason} for entry in left_out],
+    }
+
+
+def _plain(options: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+        for name, value in options.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("tlcore", "numpy", "pillow", "torch", "timm", "scikit-learn", "scipy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _plugins_used(registry: Registry, dataset: str, options: TrainOptions) -> dict[str, str]:
+    used = [("dataset", dataset), ("backbone", options.backbone), ("head", options.head)]
+    plugins = [registry.resolve(kind, text).offer.plugin for kind, text in used]
+    return {plugin.key: plugin.version for plugin in plugins}
+
+
+def _majority(features: Mapping[str, FeatureSet]) -> float:
+    measured = features["test"] if features["test"].samples else features["train"]
+    return Counter(measured.labels.tolist()).most_common(1)[0][1] / len(measured.samples)
+
+
+def _notes(dataset: Dataset, features: Mapping[str, FeatureSet], backbone: Backbone) -> tuple[str, ...]:
+    notes = []
+    if not backbone.info.pretrained:
+        notes.append(f"{backbone.info.name} is untrained: its weights are random, a pretrained network would do far better")
+    for split, consequence in (("train", "it is never predicted"), ("test", "nothing measures it")):
+        present = set(features[split].labels.tolist())
+        absent = [name for label, name in enumerate(dataset.class_names) if label not in present]
+        if absent and features[split].samples:
+            listed = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+            notes.append(f"no image of {listed} in {split}: {consequence}")
+    if not features["test"].samples:
+        notes.append("no test images: accuracy on new photos was not measured")
+    return tuple(notes)
