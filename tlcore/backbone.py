@@ -64,8 +64,8 @@ class Backbone(ABC):
     """A pretrained network as feature extractor.
 
     A plugin's subclass writes `info` and `compute_features`, and where it can `layers`, `compute_feature_maps`,
-    `torch_network`, `torch_classifier` and `network_files`. Callers use `features` and `feature_maps`, which check what goes in and comes
-    out. A backbone is in evaluation mode and gives each image the same features whatever the batch it comes in.
+    `torch_network`, `torch_classifier` and `network_files`. Callers use `features` and `feature_maps`, which check what goes
+    in and comes out. A backbone is in evaluation mode and gives each image the same features whatever batch it comes in.
     """
 
     @property

@@ -119,7 +119,8 @@ def softmax(
     """Return the softmax of ``logits / temperature`` along the last axis, float32."""
     scaled = logits.astype(np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return (exponents / exponents.sum(axis=-1, keepdims=True)).astype(np.float32)
+    probabilities: np.ndarray = (exponents / exponents.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return probabilities
 
 
 def check_target(path: Path) -> None:

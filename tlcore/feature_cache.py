@@ -12,6 +12,7 @@ import os
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +163,6 @@ def _crc(digest: str, features: np.ndarray) -> int:
 
 
 def _remove(path: Path) -> None:
-    try:
+    # On Windows another process may have it mapped: then it stays, a valid shard, or is removed by the next run.
+    with suppress(PermissionError):
         path.unlink(missing_ok=True)
-    except PermissionError:
-        pass  # mapped by another process on Windows; it stays a valid shard, or is removed by the next run

@@ -40,6 +40,7 @@ class FileImage:
     path: Path
 
     def read(self) -> bytes:
+        """Return the file's bytes; raises OSError."""
         return self.path.read_bytes()
 
 
@@ -50,6 +51,7 @@ class BytesImage:
     data: bytes
 
     def read(self) -> bytes:
+        """Return the bytes."""
         return self.data
 
 

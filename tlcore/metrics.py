@@ -57,6 +57,7 @@ class Metrics:
     """What predictions on labelled images are worth.
 
     Attributes:
+        class_names: in label order.
         top1: share of images whose likeliest class is the true one.
         top5: share whose true class is among the five likeliest; None with five classes or fewer.
         balanced_accuracy: mean over the classes that have images of the share found, in [0, 1].
@@ -65,6 +66,7 @@ class Metrics:
         confusion: (true class, predicted class) counts.
     """
 
+    class_names: tuple[str, ...]
     top1: Share
     top5: Share | None
     balanced_accuracy: float
@@ -100,6 +102,7 @@ def measure(
     }
     clipped = np.clip(probabilities.astype(np.float64), 1e-12, 1.0)
     return Metrics(
+        class_names=tuple(class_names),
         top1=Share.of(int((predicted == labels).sum()), len(labels)),
         top5=_top5(probabilities, labels) if classes > 5 else None,
         balanced_accuracy=float(np.mean([share.value for share in recall.values()])),

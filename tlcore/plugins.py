@@ -129,7 +129,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint) -> Plugin:
         module = entry_point.load()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # the plugin boundary: SystemExit and the like included
+    except BaseException as error:  # noqa: BLE001  the plugin boundary: SystemExit and the like included
         timed = replace(plugin, import_milliseconds=_since(started))
         return _broken(timed, f"import failed: {_told(error)}", error)
     return _ask(plugin, module, import_milliseconds=_since(started))
@@ -149,7 +149,7 @@ def _ask(plugin: Plugin, module: object, import_milliseconds: float) -> Plugin:
         manager.check_pending()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # the plugin boundary
+    except BaseException as error:  # noqa: BLE001  the plugin boundary
         return _broken(plugin, f"registration failed: {_told(error)}", error)
     offers: dict[str, tuple[Spec, ...]] = {}
     errors: list[str] = []
@@ -167,7 +167,7 @@ def _ask(plugin: Plugin, module: object, import_milliseconds: float) -> Plugin:
                 offers[kind.name] = tuple(listed)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the plugin boundary
+        except BaseException as error:  # noqa: BLE001  the plugin boundary
             errors.append(f"{kind.hook} failed: {_told(error)}")
             cause = cause or error
     if not errors and not manager.get_hookcallers(module):
@@ -216,7 +216,7 @@ def _told(error: BaseException) -> str:
     """Describe an exception in one line, even one whose text raises."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # the plugin boundary: a plugin's own exception type
+    except Exception:  # noqa: BLE001  the plugin boundary: a plugin's own exception type
         text = "(its message cannot be shown)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -130,7 +130,7 @@ class Preprocess:
         known = {field.name for field in fields(cls)}
         if set(record) != known:
             raise TlcoreError(f"a preprocess record has the fields {sorted(known)}, got {sorted(record)}")
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
         try:
             return cls(**values)
         except (TypeError, ValueError) as error:

@@ -87,6 +87,7 @@ class Kind:
 
     @property
     def plural(self) -> str:
+        """For listings and headings."""
         return f"{self.name}s"
 
 
@@ -115,7 +116,7 @@ def check_spec(spec: object, kind: Kind) -> None:
     for target in targets:
         if not isinstance(target, str) or not _TARGET.match(target):
             raise PluginError(f"{kind.name} {spec.name!r}: {target!r} is not of the form 'package.module:attribute'")
-    if not isinstance(spec.options, type) or not is_dataclass(spec.options) or not _is_frozen(spec.options):
+    if not isinstance(spec.options, type) or not _is_frozen_dataclass(spec.options):
         raise PluginError(f"{kind.name} {spec.name!r}: options must be a frozen dataclass, got {spec.options!r}")
     for option in fields(spec.options):
         if not option.kw_only:
@@ -124,9 +125,9 @@ def check_spec(spec: object, kind: Kind) -> None:
         raise PluginError(f"{kind.name} {spec.name!r}: featured must be a tuple of names, got {spec.featured!r}")
 
 
-def _is_frozen(options: type) -> bool:
-    parameters: Any = options.__dataclass_params__
-    return bool(parameters.frozen)
+def _is_frozen_dataclass(options: type) -> bool:
+    parameters: Any = getattr(options, "__dataclass_params__", None)
+    return is_dataclass(options) and bool(parameters.frozen)
 
 
 def import_target(target: str) -> Any:

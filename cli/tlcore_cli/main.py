@@ -1,1 +1,122 @@
-def main() -> None: ...
+"""The command `tl`: its commands by name, and what becomes of errors.
+
+Exit codes: 0, done; 2, the request cannot be met, and one line on stderr says what to mend; 130, interrupted; 1, a bug.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from tlcore.version import __version__
+from tlcore_cli.command import SHARED_OPTIONS, LazyGroup, Settings
+
+COMMANDS = {
+    "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
+    "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
+    "predict": ("tlcore_cli.predict:predict", "Say what a bundle sees in images."),
+    "demo": ("tlcore_cli.demo:demo", "Show the main job in a minute, with nothing downloaded."),
+    "backbones": ("tlcore_cli.listings:backbones", "List pretrained networks to start from."),
+    "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),
+    "heads": ("tlcore_cli.listings:heads", "List ways to learn from features."),
+    "visualizers": ("tlcore_cli.listings:visualizers", "List ways to look into a network."),
+    "plugins": ("tlcore_cli.plugins:plugins", "Show installed plugins, switch them on and off."),
+}
+"""Command name to the module that has it, imported when it is run, and its help line, shown without importing."""
+
+EPILOG = """\b
+Start here:
+  tl demo                                     the whole way, offline
+  tl train photos/ --output my-classifier     a folder of photos, one folder per class
+  tl predict my-classifier new-photo.jpg
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=COMMANDS,
+    epilog=EPILOG,
+    params=SHARED_OPTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="tl", message="%(prog)s %(version)s")
+@click.pass_context
+def tl(context: click.Context) -> None:
+    """Transfer learning for images, extended by installing packages."""
+    context.ensure_object(Settings)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `tl` and leave the process with its exit code."""
+    interruption = _Interruption()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = _run(arguments, interruption)
+    if interruption.happened:
+        # Threads may still be decoding; everything saved is in place at once or not at all, so leaving now loses nothing.
+        _flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+class _Interruption:
+    """Ctrl-C as KeyboardInterrupt, remembered: an extension module being imported may turn it into another error."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.happened = True
+        raise KeyboardInterrupt
+
+
+def _run(arguments: Sequence[str] | None, interruption: _Interruption) -> int:
+    settings = Settings()
+    try:
+        result = tl.main(arguments, prog_name="tl", standalone_mode=False, obj=settings)
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  the outermost boundary: whatever comes here becomes one line
+        return _interrupted() if interruption.happened else _told(error, settings)
+
+
+def _told(error: Exception, settings: Settings) -> int:
+    from tlcore.errors import TlcoreError
+
+    if settings.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    expected = isinstance(error, TlcoreError)
+    text = " ".join(str(error).split()) if expected else f"{type(error).__name__}: {error}"
+    hint = "" if expected or settings.debug else " (this is a bug in tl or a plugin; 'tl --debug ...' shows where)"
+    click.echo(f"tl: {text}{hint}", err=True)
+    return 2 if expected else 1
+
+
+def _interrupted() -> int:
+    click.echo("tl: interrupted; nothing was left half-made", err=True)
+    return 130
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
@@ -100,11 +101,7 @@ def _samples(
     root: Path, part: Path, class_names: list[str], per_class: int | None, left_out: list[LeftOut]
 ) -> Iterator[Sample]:
     for label, class_name in enumerate(class_names):
-        found = 0
-        for file in _image_files(part / class_name, left_out, root):
-            if per_class is not None and found == per_class:
-                break
-            found += 1
+        for file in islice(_image_files(part / class_name, left_out, root), per_class):
             yield Sample(FileImage(file), file.relative_to(root).as_posix(), label)
 
 

@@ -97,7 +97,7 @@ class LinearHead(Head):
         tried: list[tuple[float, float, np.ndarray]] = []
         if len(validation.labels):
             tried = list(self._sweep(problem, strengths, standard, validation, progress))
-            loss, chosen, logits = min(tried, key=lambda entry: entry[0])
+            _, chosen, logits = min(tried, key=lambda entry: entry[0])
         else:
             chosen, logits = strengths[0], None
         record: dict[str, Any] = {"regularisation": chosen, "class_weight": self._options.class_weight}
@@ -119,13 +119,20 @@ class LinearHead(Head):
         validation: HeadData,
         progress: Progress,
     ) -> Iterator[tuple[float, float, np.ndarray]]:
-        """Yield (validation log-loss, C, validation logits) for each strength, each started where the last one ended."""
-        solution = None
+        """Yield (validation log-loss, C, validation logits) for each strength, each started where the last one ended.
+
+        Stops once the loss has risen three times in a row: weaker regularisation then only fits the training images more.
+        """
+        solution, losses = None, []
         for done, strength in enumerate(strengths, 1):
             solution = problem.solve(strength, solution, self._options.max_iterations)
             logits = standard.fold(solution).compute_logits(validation.features)
-            yield _log_loss(logits, validation.labels), strength, logits
+            losses.append(_log_loss(logits, validation.labels))
+            yield losses[-1], strength, logits
             progress(ProgressEvent("linear head", done, len(strengths)))
+            if len(losses) > 3 and losses[-4] < losses[-3] < losses[-2] < losses[-1]:
+                break
+        progress(ProgressEvent("linear head", len(strengths), len(strengths)))
 
     def _refit(self, train: HeadData, validation: HeadData, classes: int, strength: float) -> FittedLinear:
         features = np.concatenate([train.features, validation.features])

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Float32
-from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
+from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config  # type: ignore[attr-defined]
 from timm.models._hub import save_config_for_hf
 
 from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
@@ -61,7 +61,7 @@ class TimmBackbone(Backbone):
         self, inputs: Float32[np.ndarray, "images 3 height width"]
     ) -> Float32[np.ndarray, "images features"]:
         with torch.inference_mode():
-            return cast(np.ndarray, self._pooled(_tensor(inputs)).float().numpy())
+            return self._pooled(_tensor(inputs)).float().numpy()
 
     def layers(self) -> Sequence[str]:
         return tuple(self._layer_shapes)

@@ -1,0 +1,5 @@
+"""``python -m tlcore_cli`` is ``tl``."""
+
+from tlcore_cli.main import main
+
+main()

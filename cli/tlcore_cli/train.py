@@ -1,0 +1,106 @@
+"""``tl train``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from tlcore_cli.command import Command, settings_of
+from tlcore_cli.settings import parse_settings, set_option
+
+EPILOG = """\b
+Examples:
+  tl train photos/                                    a folder per class; a fifth is held out for measuring
+  tl train photos/ --backbone resnet50 --output good  another network, another place
+  tl train digits --backbone local-dir:weights/       weights from a directory, nothing downloaded
+  tl train photos/ --class-weight balanced --set head.max_iterations=200
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("dataset")
+@click.option("--backbone", metavar="NAME", help="Pretrained network; 'tl backbones' lists them.")
+@click.option("--head", default="linear", show_default=True, metavar="NAME", help="'tl heads' lists them.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Where the bundle goes.  [default: DATASET-BACKBONE here]"
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and the fit.")
+@click.option("--validation", default=0.15, show_default=True, metavar="SHARE", help="Held out to choose settings by.")
+@click.option("--test", default=0.2, show_default=True, metavar="SHARE", help="Held out to measure with.")
+@click.option("--class-weight", type=click.Choice(["none", "balanced"]), help="Short for --set head.class_weight=...")
+@click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.pass_context
+def train(
+    context: click.Context,
+    dataset: str,
+    backbone: str | None,
+    head: str,
+    output: Path | None,
+    seed: int,
+    validation: float,
+    test: float,
+    class_weight: str | None,
+    strict: bool,
+    no_cache: bool,
+    as_json: bool,
+    settings: tuple[str, ...],
+) -> None:
+    """Train a classifier on DATASET and save it as a bundle.
+
+    DATASET is a folder of photos with one folder per class (or train/, val/ and test/ with those in each), or a name that
+    'tl datasets' lists. Images the network has seen before are not computed again. An earlier bundle at the output is
+    replaced once the new one is whole.
+    """
+    from tlcore.paths import cache_directory
+    from tlcore.splits import SplitFractions
+    from tlcore.training import DEFAULT_BACKBONE, TrainOptions
+    from tlcore.training import train as train_classifier
+    from tlcore_cli.terminal import print_json, progress
+    from tlcore_cli.training_summary import show_training
+
+    chosen = parse_settings(settings, ("dataset", "backbone", "head"))
+    if class_weight is not None:
+        chosen["head"].setdefault("class_weight", class_weight)
+    options = TrainOptions(
+        backbone=backbone or DEFAULT_BACKBONE,
+        head=head,
+        dataset_options=chosen["dataset"],
+        backbone_options=chosen["backbone"],
+        head_options=chosen["head"],
+        fractions=SplitFractions(validation=validation, test=test),
+        seed=seed,
+        strict=strict,
+    )
+    own = settings_of(context)
+    with progress(own.quiet or as_json) as report:
+        result = train_classifier(
+            dataset,
+            output or Path(f"{_slug(dataset)}-{_slug(options.backbone)}"),
+            options,
+            registry=own.registry(),
+            cache_directory=None if no_cache else cache_directory(),
+            progress=report,
+        )
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        show_training(result, own.quiet)
+
+
+train.params.insert(-4, set_option("dataset", "backbone", "head"))
+
+
+def _slug(reference: str) -> str:
+    """Return the last part of a name or path, fit for a directory's name.
+
+    >>> _slug("local-dir:weights/resnet18/"), _slug("timm/resnet18.a1_in1k"), _slug("my photos")
+    ('resnet18', 'resnet18.a1_in1k', 'my-photos')
+    """
+    last = re.split(r"[/\\:]", reference.rstrip("/\\"))[-1] or "dataset"
+    if last in (".", ".."):
+        last = Path(reference).resolve().name
+    return re.sub(r"[^\w.-]+", "-", last).strip("-") or "dataset"
