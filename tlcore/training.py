@@ -117,11 +117,11 @@ def train(
     """
     started = time.perf_counter()
     check_target(output)
+    head = registry.head(options.head, options.head_options)
     data = registry.dataset(dataset, options.dataset_options)
     _check_classes(data)
     split = split_dataset(data, options.fractions, options.seed)
     backbone = registry.backbone(options.backbone, options.backbone_options)
-    head = registry.head(options.head, options.head_options)
     features = _embed_splits(split, backbone, options, cache_directory, progress)
     _check_training_set(split, features["train"])
     fit = head.fit(

@@ -59,7 +59,7 @@ def _shared(*names: str, **attributes: Any) -> click.Option:
     return click.Option(names, expose_value=False, is_eager=True, **attributes)
 
 
-SHARED_OPTIONS: list[click.Parameter] = [
+SHARED_OPTIONS: tuple[click.Parameter, ...] = (
     _shared("-q", "--quiet", is_flag=True, callback=_note_quiet, help="Show no progress and no notes."),
     _shared("--offline", is_flag=True, callback=_note_offline, help="Use no network: cached and local weights only."),
     _shared(
@@ -70,7 +70,7 @@ SHARED_OPTIONS: list[click.Parameter] = [
         help="Do without a plugin; may be repeated.",
     ),
     _shared("--debug", is_flag=True, callback=_note_debug, help="Show where an error comes from."),
-]
+)
 
 
 class Command(click.Command):
@@ -117,8 +117,8 @@ class LazyGroup(click.Group):
 
         name = args[0]
         if self.get_command(context, name) is None and not name.startswith("-"):
-            hint = did_you_mean(name, self.list_commands(context)) or ";"
-            raise click.UsageError(f"there is no command {name!r}{hint} 'tl --help' lists them", context)
+            hint = did_you_mean(name, self.list_commands(context))
+            raise click.UsageError(f"there is no command {name!r}{hint}", context)
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -42,7 +42,7 @@ Start here:
     cls=LazyGroup,
     commands_by_name=COMMANDS,
     epilog=EPILOG,
-    params=SHARED_OPTIONS,
+    params=[*SHARED_OPTIONS],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="tl", message="%(prog)s %(version)s")
@@ -86,13 +86,20 @@ def _run(arguments: Sequence[str] | None, interruption: _Interruption) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _interrupted()
     except click.ClickException as error:
-        error.show()
-        return 2
+        return _refused(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  the outermost boundary: whatever comes here becomes one line
         return _interrupted() if interruption.happened else _told(error, settings)
+
+
+def _refused(error: click.ClickException) -> int:
+    """Tell in one line what is wrong with the command line."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "tl"
+    click.echo(f"tl: {' '.join(error.format_message().split())} ('{command} --help' shows what it takes)", err=True)
+    return 2
 
 
 def _told(error: Exception, settings: Settings) -> int:

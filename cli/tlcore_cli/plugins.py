@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tlcore.plugins import Plugin
 
 
-@click.group(invoke_without_command=True, params=SHARED_OPTIONS)
+@click.group(invoke_without_command=True, params=[*SHARED_OPTIONS])
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @click.pass_context
 def plugins(context: click.Context, as_json: bool) -> None:
