@@ -1,8 +1,8 @@
 """Pooled features on disk, addressed by content: one row per image, shared by every head, comparison and process.
 
-A namespace (one backbone's weights, one preprocessing record, one precision) is a folder of shards. A shard is a numpy
-``.npy`` file of structured rows (image digest, CRC-32 of the row, features), written under another name and renamed, so it
-is either whole or not there; every row is checked when read, so a damaged one is computed again and never returned.
+A namespace (one backbone's weights, one preprocessing record, one precision) is a folder of shards. A shard is a file of
+rows (image digest, CRC-32 of the row, features) with nothing around them, written under another name and renamed, so it is
+either whole or not there; every row is checked when read, so a damaged one is computed again and never returned.
 """
 
 from __future__ import annotations
@@ -120,11 +120,10 @@ class FeatureCache:
 
     def _write_shard(self, table: np.ndarray) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)
-        shard = self.directory / f"{uuid.uuid4().hex}.npy"
+        shard = self.directory / f"{uuid.uuid4().hex}.rows"
         unfinished = shard.with_suffix(".tmp")
         try:
-            with open(unfinished, "wb") as file:
-                np.lib.format.write_array(file, table, allow_pickle=False)
+            unfinished.write_bytes(table.tobytes())
             os.replace(unfinished, shard)
         except BaseException:
             _remove(unfinished)
@@ -145,15 +144,13 @@ class FeatureCache:
         return self._index
 
     def _shards(self) -> Sequence[Path]:
-        return sorted(self.directory.glob("*.npy"))
+        return sorted(self.directory.glob("*.rows"))
 
     def _open(self, shard: Path) -> np.ndarray | None:
         """Map a shard; None where it is damaged or gone."""
         try:
-            table = np.load(shard, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError):
-            return None
-        if table.dtype != self._row or table.ndim != 1:
+            table = np.memmap(shard, self._row, mode="r")
+        except (OSError, ValueError):  # gone, empty, or not a whole number of rows
             return None
         return np.asarray(table)
 

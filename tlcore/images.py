@@ -92,10 +92,19 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
         raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} allowed") from None
     except ImageError:
         raise
-    # Pillow's decoders raise these, and no common type, on damaged files.
+    # Pillow's decoders raise these, and no common type, on damaged files; Warning where the caller made warnings errors.
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"{name}: damaged or truncated: {error}") from error
-    except (struct.error, zlib.error, OverflowError, MemoryError, RuntimeError, ZeroDivisionError, AssertionError) as error:
+    except (
+        struct.error,
+        zlib.error,
+        OverflowError,
+        MemoryError,
+        RuntimeError,
+        ZeroDivisionError,
+        AssertionError,
+        Warning,
+    ) as error:
         raise ImageError(f"{name}: damaged or truncated: {error}") from error
 
 

@@ -99,24 +99,21 @@ class Preprocess:
 
     def _resize_and_crop(self, image: Image.Image, resized: tuple[int, int]) -> Image.Image:
         height, width = self.image_size
-        left = round((resized[0] - width) / 2.0)
-        top = round((resized[1] - height) / 2.0)
+        left, top = (max(0, round((have - want) / 2.0)) for have, want in zip(resized, (width, height), strict=True))
+        covers = resized[0] >= width and resized[1] >= height
         filter_ = Image.Resampling[self.interpolation.upper()]
-        if resized[0] * resized[1] > _MAX_RESIZED_PIXELS and left >= 0 and top >= 0:
+        if covers and resized[0] * resized[1] > _MAX_RESIZED_PIXELS:
             scale_x, scale_y = image.width / resized[0], image.height / resized[1]
             box = (left * scale_x, top * scale_y, (left + width) * scale_x, (top + height) * scale_y)
             return image.resize((width, height), filter_, box=box)
         whole = image if image.size == resized else image.resize(resized, filter_)
-        if left >= 0 and top >= 0:
-            return whole.crop((left, top, left + width, top + height))
-        # torchvision's CenterCrop pads with black; timm's CenterCropOrPad, used by "longest", with the mean colour.
+        kept = whole.crop((left, top, left + min(width, resized[0]), top + min(height, resized[1])))
+        if covers:
+            return kept
+        # timm pads with the mean colour in "longest" and, like torchvision, with black elsewhere.
         fill = tuple(round(255 * value) for value in self.mean) if self.resize == "longest" else (0, 0, 0)
-        pad_left, pad_top = max(0, (width - resized[0]) // 2), max(0, (height - resized[1]) // 2)
-        if left > 0 or top > 0:
-            whole = whole.crop((max(left, 0), max(top, 0), max(left, 0) + min(width, resized[0]),
-                                max(top, 0) + min(height, resized[1])))  # fmt: skip
         canvas = Image.new("RGB", (width, height), fill)
-        canvas.paste(whole, (pad_left, pad_top))
+        canvas.paste(kept, ((width - kept.width) // 2, (height - kept.height) // 2))
         return canvas
 
     def to_dict(self) -> dict[str, Any]:

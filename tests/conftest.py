@@ -1,0 +1,104 @@
+"""What tests share: real photos where they are at hand, small pictures made here, and an untrained network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from tlcore import Registry, TrainOptions, TrainResult, train
+
+SHARED = Path(os.environ.get("TLCORE_SHARED", Path(__file__).parents[1] / ".." / "shared")).resolve()
+
+UNTRAINED = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrained": False, "image_size": 32})
+"""A network of half a million random weights: enough to tell coloured shapes apart, and quick."""
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TLCORE_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"real photos and weights are not at {SHARED} (TLCORE_SHARED names another place)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return Registry()
+
+
+def draw_shape(shape: str, seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    """Draw a filled shape on noise, its place, size and colour by the seed."""
+    random = np.random.default_rng([seed, len(shape)])
+    image = Image.fromarray(random.integers(0, 60, (size[1], size[0], 3), dtype=np.uint8))
+    draw = ImageDraw.Draw(image)
+    x, y, radius = random.integers(14, size[0] - 14), random.integers(14, size[1] - 14), random.integers(8, 13)
+    box = (int(x - radius), int(y - radius), int(x + radius), int(y + radius))
+    colour = {"circle": (230, 60, 40), "square": (60, 220, 70), "bar": (70, 80, 240)}[shape]
+    if shape == "circle":
+        draw.ellipse(box, fill=colour)
+    elif shape == "square":
+        draw.rectangle(box, fill=colour)
+    else:
+        draw.rectangle((box[0], int(y) - 2, box[2], int(y) + 2), fill=colour)
+    return image
+
+
+def write_shapes(root: Path, per_class: int = 12, shapes: tuple[str, ...] = ("bar", "circle", "square")) -> Path:
+    """Write a folder of shapes, one folder per class."""
+    for shape in shapes:
+        (root / shape).mkdir(parents=True, exist_ok=True)
+        for index in range(per_class):
+            draw_shape(shape, index).save(root / shape / f"{index:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 36 shapes in three classes; shared between tests, so never to be changed."""
+    return write_shapes(tmp_path_factory.mktemp("data") / "shapes")
+
+
+@pytest.fixture(scope="session")
+def trained(shapes: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """A bundle trained on the shapes; shared between tests, so never to be changed."""
+    return train(str(shapes), tmp_path_factory.mktemp("bundles") / "shapes-bundle", UNTRAINED, registry=registry)
+
+
+@pytest.fixture
+def run_tl(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own, in an empty directory."""
+
+    def run(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "cwd").mkdir(exist_ok=True)
+        environment = {**os.environ, **settings.pop("env", {})}  # type: ignore[dict-item]
+        return subprocess.run(
+            [sys.executable, "-m", "tlcore_cli", *arguments],
+            capture_output=True, text=True, timeout=120, cwd=tmp_path / "cwd", env=environment, **settings,  # type: ignore[call-overload]
+        )  # fmt: skip
+
+    return run
+
+
+def write_distribution(
+    site: Path, name: str, module: str, source: str, *, version: str = "1.0", entry_point: str | None = None,
+    group: str = "tlcore", target: str | None = None,
+) -> None:  # fmt: skip
+    """Write an installed distribution: one module and the metadata that declares it as a plugin."""
+    site.mkdir(parents=True, exist_ok=True)
+    (site / f"{module}.py").write_text(source, encoding="utf-8")
+    metadata = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry_point or name} = {target or module}\n", encoding="utf-8")
