@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import jaxtyping
+
+# Shapes and types that signatures state are enforced in every test that runs in this process.
+jaxtyping.install_import_hook(["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_heads"], "beartype.beartype")
 
 import numpy as np
 import pytest
@@ -24,6 +29,14 @@ UNTRAINED = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrai
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TLCORE_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """Lift the enforcement of signatures, to show what the code itself says of a wrong value."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def load_plugins(disabled: Iterable[str] = ()) -> tuple[Plugin, ...]:
     for entry_point in _declared():
         plugin = _marked_disabled(_describe(entry_point), switched_off)
         loaded.append(plugin if plugin.status == "disabled" else _load(plugin, entry_point))
-    return marked_conflicts(loaded)
+    return tuple(loaded)
 
 
 def plugin_from_module(module: ModuleType) -> Plugin:

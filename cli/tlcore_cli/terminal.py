@@ -8,16 +8,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tlcore.dataset import LeftOut
 from tlcore.progress import Progress as Report
 from tlcore.progress import ProgressEvent, silent
+
+if TYPE_CHECKING:
+    from tlcore.dataset import LeftOut
 
 _PIPED_WIDTH = 200
 

@@ -72,7 +72,7 @@ class LogisticProblem:
         return solution if basis is None else np.column_stack([solution[:, :-1] @ basis, solution[:, -1]])
 
 
-def _options(max_iterations: int) -> dict[str, float]:
+def _options(max_iterations: int) -> dict[str, float | int]:
     return {"maxiter": max_iterations, "maxfun": 2 * max_iterations, "ftol": 1e-8, "gtol": 1e-6, "maxcor": 20}
 
 

@@ -58,6 +58,7 @@ def test_record_survives_json_and_its_digest_tells_records_apart() -> None:
     assert again.digest == record.digest != Preprocess(image_size=(96, 128)).digest
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("change", "told"),
     [({"image_size": (0, 8)}, "image_size must lie between 1 and 4096"),
