@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tlcore_cli.added_commands import added_commands
+
 if TYPE_CHECKING:
     from tlcore.registry import Registry
-
-COMMAND_GROUP = "tlcore.commands"
-"""Entry points of this group add commands: the entry point's name is the command's, its value a `click.Command`."""
 
 
 @dataclass
@@ -90,25 +89,28 @@ class LazyGroup(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Name the built-in commands in order of use, then those of plugins."""
-        return [*self._declared, *sorted(name for name in _plugin_commands() if name not in self._declared)]
+        return [*self._declared, *sorted(name for name in added_commands() if name not in self._declared)]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import a command; one of a plugin that cannot be imported becomes an error that names the plugin."""
-        if name in self._declared:
-            from tlcore.specs import import_target
+        from tlcore.specs import import_target
 
+        if name in self._declared:
             command: click.Command = import_target(self._declared[name][0])
             return command
-        entry_point = _plugin_commands().get(name)
-        if entry_point is None:
+        declared = added_commands().get(name, [])
+        if not declared:
             return None
-        label = f"{entry_point.dist.name} {entry_point.dist.version}"
+        if len(declared) > 1:
+            both = " and ".join(command.label for command in declared)
+            raise click.ClickException(f"command {name!r} is added by {both}; uninstall one of them")
         try:
-            loaded = entry_point.load()
-        except Exception as error:
-            raise click.ClickException(f"command {name!r} of {label} is broken: {type(error).__name__}: {error}") from error
+            loaded = import_target(declared[0].target)
+        except (Exception, SystemExit) as error:  # the plugin boundary
+            told = f"{type(error).__name__}: {error}"
+            raise click.ClickException(f"command {name!r} of {declared[0].label} is broken: {told}") from error
         if not isinstance(loaded, click.Command):
-            raise click.ClickException(f"command {name!r} of {label} is broken: {entry_point.value} is no click command")
+            raise click.ClickException(f"command {name!r} of {declared[0].label} is broken: it is no click command")
         return loaded
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -127,20 +129,10 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(built_in)
         added = [
-            (name, f"from {entry_point.dist.name} {entry_point.dist.version}")
-            for name, entry_point in sorted(_plugin_commands().items())
+            (name, f"from {' and '.join(command.label for command in commands)}")
+            for name, commands in sorted(added_commands().items())
             if name not in self._declared
         ]
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)
-
-
-def _plugin_commands() -> dict[str, Any]:
-    """Return command name to entry point, from metadata alone; of two with one name, the first distribution's."""
-    from importlib.metadata import entry_points
-
-    found: dict[str, Any] = {}
-    for entry_point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.dist.name if point.dist else ""):
-        found.setdefault(entry_point.name, entry_point)
-    return found

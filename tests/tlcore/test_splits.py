@@ -69,7 +69,7 @@ def test_given_splits_are_kept_and_validation_comes_from_train() -> None:
 
 
 def test_shares_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(DatasetError, match="together below 1, got 0.5 and 0.5"):
+    with pytest.raises(DatasetError, match=r"together below 1, got 0\.5 and 0\.5"):
         SplitFractions(validation=0.5, test=0.5)
 
 

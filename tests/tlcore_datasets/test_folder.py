@@ -83,7 +83,7 @@ def test_what_is_no_dataset_is_told(tmp_path: Path, registry: Registry) -> None:
         registry.dataset(str(tmp_path / "file.jpg"))
     with pytest.raises(DatasetError, match="holds no class folders; put each class's images in a folder named after it"):
         registry.dataset(str(tmp_path / "flat"))
-    with pytest.raises(UnknownNameError, match="unknown dataset 'digit'; did you mean 'digits'?"):
+    with pytest.raises(UnknownNameError, match=r"unknown dataset 'digit'; did you mean 'digits'\?"):
         registry.dataset("digit")
 
 
