@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -125,7 +126,7 @@ def softmax(
 
 def check_target(path: Path) -> None:
     """Raise `BundleError` unless a bundle may be written to `path`: nothing there, an empty directory, or a bundle."""
-    if not path.exists() and not path.is_symlink():
+    if not os.path.lexists(path):
         return
     if not path.is_dir():
         raise BundleError(f"{path}: is a file; choose another place for the bundle")
@@ -203,7 +204,7 @@ def load_bundle(path: Path, registry: Registry) -> Bundle:
 
 
 def _read_document(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if not os.path.lexists(path):
         raise BundleError(f"{path}: there is no such bundle")
     if not path.is_dir() or not (path / RECORD_FILE).is_file():
         raise BundleError(f"{path}: is not a bundle (it has no {RECORD_FILE}); 'tl train' makes one")

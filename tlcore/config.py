@@ -51,7 +51,7 @@ def switch_plugins(names: Iterable[str], *, enabled: bool) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TlcoreError(f"{path}: not a readable TOML file: {error}; mend or remove it") from error

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from tlcore.errors import TlcoreError
 from tlcore.preprocess import Preprocess
 
 _MERGE_ABOVE = 64
@@ -95,7 +96,7 @@ class FeatureCache:
         return found
 
     def write(self, rows: Mapping[str, Float32[np.ndarray, " features"]]) -> None:
-        """Add rows as one shard, all or none."""
+        """Add rows as one shard, all or none; raises `TlcoreError` when they cannot be written (a full disk, no permission)."""
         if not rows:
             return
         table = np.zeros(len(rows), self._row)
@@ -119,12 +120,18 @@ class FeatureCache:
         self._index = None
 
     def _write_shard(self, table: np.ndarray) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
         shard = self.directory / f"{uuid.uuid4().hex}.rows"
         unfinished = shard.with_suffix(".tmp")
         try:
+            self.directory.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(table.tobytes())
             os.replace(unfinished, shard)
+        except OSError as error:
+            _remove(unfinished)
+            raise TlcoreError(
+                f"{self.directory}: features cannot be kept: {error.strerror or error}; "
+                f"TLCORE_HOME names another place, --no-cache does without"
+            ) from error
         except BaseException:
             _remove(unfinished)
             raise
@@ -161,5 +168,5 @@ def _crc(digest: str, features: np.ndarray) -> int:
 
 def _remove(path: Path) -> None:
     # On Windows another process may have it mapped: then it stays, a valid shard, or is removed by the next run.
-    with suppress(PermissionError):
+    with suppress(PermissionError, NotADirectoryError):
         path.unlink(missing_ok=True)

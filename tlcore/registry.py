@@ -5,10 +5,10 @@ A `Registry` is an ordinary object without module-level state; several with diff
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -167,7 +167,7 @@ class Registry:
         return found or [Reference(kind, offer, text) for offer in offers if text in offer.spec.featured]
 
     def _match_path(self, kind: str, text: str, offers: Sequence[Offer]) -> list[Reference]:
-        looks_like_path = any(mark in text for mark in "/\\") or text.startswith((".", "~")) or Path(text).exists()
+        looks_like_path = any(mark in text for mark in "/\\") or text.startswith((".", "~")) or os.path.exists(text)
         if kind != "dataset" or not looks_like_path:
             return []
         return [

@@ -109,11 +109,21 @@ def _told(error: Exception, settings: Settings) -> int:
         import traceback
 
         traceback.print_exception(error)
-    expected = isinstance(error, TlcoreError)
-    text = " ".join(str(error).split()) if expected else f"{type(error).__name__}: {error}"
+    expected = isinstance(error, (TlcoreError, OSError))
+    text = " ".join(_text(error).split())
     hint = "" if expected or settings.debug else " (this is a bug in tl or a plugin; 'tl --debug ...' shows where)"
     click.echo(f"tl: {text}{hint}", err=True)
     return 2 if expected else 1
+
+
+def _text(error: Exception) -> str:
+    from tlcore.errors import TlcoreError
+
+    if isinstance(error, TlcoreError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _interrupted() -> int:

@@ -65,7 +65,7 @@ def _expand(images: Iterable[str]) -> Iterator[str]:
         if image == "-":
             listed = [line.rstrip("\r\n") for line in sys.stdin]
             yield from _expand(line for line in listed if line)
-        elif Path(image).is_dir():
+        elif os.path.isdir(image):
             found = [
                 str(Path(folder, name))
                 for folder, _, names in os.walk(image)
@@ -75,7 +75,7 @@ def _expand(images: Iterable[str]) -> Iterator[str]:
             if not found:
                 raise DatasetError(f"{image}: no images found in this folder")
             yield from sorted(found)
-        elif Path(image).exists():
+        elif os.path.exists(image):
             yield image
         else:
             matches = sorted(glob.glob(image, recursive=True)) if glob.has_magic(image) else []

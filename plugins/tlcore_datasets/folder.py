@@ -36,7 +36,7 @@ def read_folder(argument: str | None, options: FolderOptions) -> Dataset:
     if not argument:
         raise DatasetError("folder needs a path, for instance 'folder:photos'")
     root = Path(argument).expanduser()
-    if not root.exists():
+    if not os.path.lexists(root):
         raise DatasetError(f"{root}: there is no such folder")
     if not root.is_dir():
         raise DatasetError(f"{root}: is a file, expected a folder with one folder of images per class")

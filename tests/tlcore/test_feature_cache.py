@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlcore import Preprocess
+from tlcore import Preprocess, TlcoreError
 from tlcore.feature_cache import FeatureCache, FeatureKey
 
 KEY = FeatureKey(weights_digest="w", preprocess=Preprocess(image_size=(8, 8)), feature_size=5)
@@ -110,6 +110,6 @@ def test_nothing_is_written_when_the_disk_is_full(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(TlcoreError, match="features cannot be kept: No space left on device; TLCORE_HOME names another"):
         FeatureCache(tmp_path, KEY).write(rows(1))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

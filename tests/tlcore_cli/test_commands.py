@@ -170,3 +170,31 @@ def test_demo_goes_the_whole_way_offline(run_tl: Run, tmp_path: Path) -> None:
     assert (tmp_path / "cwd" / "digits-demo" / "model.safetensors").is_file()
     accuracy = float(next(line for line in done.stdout.splitlines() if line.startswith("test ")).split()[2])
     assert accuracy > 85
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\nb", "[red]x", "\udcff"], ids=["long", "newline", "markup", "not-utf8"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate"])
+def test_strange_names_are_told_in_one_line(run_tl: Run, trained: TrainResult, command: str, name: str) -> None:
+    arguments = {"train": (name,), "predict": (str(trained.bundle.path), name), "evaluate": (name, "digits")}[command]
+    done = run_tl(command, *arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("tl: ")
+    assert "bug" not in done.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    run_tl: Run, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("TLCORE_HOME", str(tmp_path / "home"))
+    done = run_tl("train", str(shapes), *TINY)
+    assert done.returncode == 2
+    assert "features cannot be kept: Not a directory; TLCORE_HOME names another place" in done.stderr
+    assert run_tl("train", str(shapes), *TINY, "--no-cache").returncode == 0
+
+
+def test_no_share_held_out_measures_nothing_and_says_so(run_tl: Run, shapes: Path) -> None:
+    done = run_tl("train", str(shapes), *TINY, "--test", "0", "--validation", "0")
+    assert done.returncode == 0, done.stderr
+    assert "no test images: accuracy on new photos was not measured" in done.stderr
