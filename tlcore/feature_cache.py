@@ -96,7 +96,7 @@ class FeatureCache:
         return found
 
     def write(self, rows: Mapping[str, Float32[np.ndarray, " features"]]) -> None:
-        """Add rows as one shard, all or none; raises `TlcoreError` when they cannot be written (a full disk, no permission)."""
+        """Add rows as one shard, all or none; raises `TlcoreError` where the disk is full or may not be written."""
         if not rows:
             return
         table = np.zeros(len(rows), self._row)
