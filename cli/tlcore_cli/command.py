@@ -38,6 +38,7 @@ def settings_of(context: click.Context) -> Settings:
 def _note_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         settings_of(context).quiet = True
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
 def _note_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tlcore.progress import Progress as Report
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tlcore.dataset import LeftOut
 
 _PIPED_WIDTH = 200
+_ERASE_LINE = "\r\x1b[2K"
 
 
 def results() -> Console:
@@ -63,26 +64,36 @@ def tell_left_out(left_out: Sequence[LeftOut], quiet: bool, first: int = 10) -> 
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Report]:
-    """Give a progress callback that draws bars on stderr, and a spinner until the first event.
+    """Give a progress callback that draws bars on stderr, below a word until the first event.
 
-    Nothing is drawn with ``--quiet`` or where stderr is no terminal.
+    That word is plain text: a download on the way there draws a bar of its own. Nothing is drawn with ``--quiet`` or where
+    stderr is no terminal.
     """
     console = notes()
     if quiet or not console.is_terminal or os.environ.get("TERM") == "dumb":
         yield silent
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {"loading": bars.add_task("loading", total=None)}
-        shown: dict[str, float] = {}
+    bars = Progress(*columns, console=console, transient=True)
+    tasks: dict[str, TaskID] = {}
+    shown: dict[str, float] = {}
 
-        def report(event: ProgressEvent) -> None:
-            if "loading" in tasks:
-                bars.remove_task(tasks.pop("loading"))
-            if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(escape(event.stage), total=event.total)
-            if event.done == event.total or time.monotonic() - shown.get(event.stage, 0.0) > 0.1:
-                shown[event.stage] = time.monotonic()
-                bars.update(tasks[event.stage], completed=event.done, total=event.total)
+    def report(event: ProgressEvent) -> None:
+        if not tasks:
+            sys.stderr.write(_ERASE_LINE)
+            bars.start()
+        if event.stage not in tasks:
+            tasks[event.stage] = bars.add_task(escape(event.stage), total=event.total)
+        if event.done == event.total or time.monotonic() - shown.get(event.stage, 0.0) > 0.1:
+            shown[event.stage] = time.monotonic()
+            bars.update(tasks[event.stage], completed=event.done, total=event.total)
 
+    sys.stderr.write("loading ...")
+    sys.stderr.flush()
+    try:
         yield report
+    finally:
+        if tasks:
+            bars.stop()
+        else:
+            sys.stderr.write(_ERASE_LINE)
