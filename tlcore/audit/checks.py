@@ -1,0 +1,260 @@
+"""The checks of an audit: each looks at an `AuditSubject` and returns one finding, or None."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from tlcore.audit.findings import MAX_NOTICES, Entry, Finding, Severity
+from tlcore.audit.subject import MIN_SIDE, AuditSubject
+
+BLANK_SPREAD = 2.0
+"""Images whose grey levels deviate by less than this, of 255, are called blank."""
+
+MAX_MEGAPIXELS = 50
+MAX_ASPECT = 5.0
+IMBALANCE = 10
+FEW_IMAGES = 10
+
+_FORMATS = {
+    ".jpg": ("JPEG", "MPO"),
+    ".jpeg": ("JPEG", "MPO"),
+    ".jfif": ("JPEG", "MPO"),
+    ".png": ("PNG",),
+    ".gif": ("GIF",),
+    ".bmp": ("BMP", "DIB"),
+    ".webp": ("WEBP",),
+    ".tif": ("TIFF",),
+    ".tiff": ("TIFF",),
+    ".ppm": ("PPM",),
+    ".pgm": ("PPM",),
+}
+
+
+def is_blank(spread: np.ndarray) -> np.ndarray:
+    """Return which images are blank, by their spread."""
+    return np.asarray(spread < BLANK_SPREAD)
+
+
+def unreadable(subject: AuditSubject) -> Finding | None:
+    """Images that training cannot decode."""
+    entries = [Entry((subject.samples[index].name,), reason) for index, reason in sorted(subject.table.problems.items())]
+    return _finding(
+        "unreadable",
+        "problem",
+        f"{_number(entries, 'image')} cannot be read",
+        "training leaves them out; replace them, or exclude them",
+        entries,
+    )
+
+
+def label_conflicts(subject: AuditSubject) -> Finding | None:
+    """The same picture under several classes."""
+    entries = []
+    for members in subject.sets:
+        classes = subject.class_names(members)
+        if len(classes) > 1:
+            entries.append(Entry(subject.names(members), f"one picture labelled {', '.join(classes)}"))
+    return _finding(
+        "label-conflict",
+        "problem",
+        f"{_number(entries, 'picture')} labelled as more than one class",
+        "keep each picture under its true class only",
+        entries,
+    )
+
+
+def leaks(subject: AuditSubject) -> Finding | None:
+    """The same picture in several splits."""
+    entries = []
+    for members in subject.sets:
+        splits = subject.split_names(members)
+        if len(splits) > 1:
+            entries.append(Entry(subject.names(members), f"one picture in {' and '.join(splits)}"))
+    return _finding(
+        "leak",
+        "problem",
+        f"{_number(entries, 'picture')} in more than one split: measured accuracy is flattered",
+        "exclude the copies outside the test split",
+        entries,
+    )
+
+
+def group_leaks(subject: AuditSubject) -> Finding | None:
+    """A group in several splits."""
+    members_of: dict[str, list[int]] = defaultdict(list)
+    for index, sample in enumerate(subject.samples):
+        if sample.group is not None:
+            members_of[sample.group].append(index)
+    entries = [
+        Entry(subject.names(members[:10]), f"group {group!r} is in {' and '.join(subject.split_names(members))}")
+        for group, members in members_of.items()
+        if len(subject.split_names(members)) > 1
+    ]
+    return _finding(
+        "group-leak",
+        "problem",
+        f"{_number(entries, 'group')} in more than one split: measured accuracy is flattered",
+        "let the whole group be in one split, or leave the split column out and let tlcore divide",
+        entries,
+    )
+
+
+def exact_duplicates(subject: AuditSubject) -> Finding | None:
+    """Files with the same bytes."""
+    entries = [Entry(subject.names(members), f"{len(members)} files with the same bytes") for members in subject.equal]
+    extra = sum(len(members) - 1 for members in subject.equal)
+    return _finding(
+        "exact-duplicates",
+        "notice",
+        f"{extra} exact {'copy' if extra == 1 else 'copies'} of {_number(entries, 'image')}",
+        "a split made by tlcore keeps copies together; exclude them to count each picture once",
+        entries,
+        limit=None,
+    )
+
+
+def near_duplicates(subject: AuditSubject) -> Finding | None:
+    """Pictures that look alike and are stored otherwise."""
+    entries = [Entry(subject.names(members), f"{len(members)} images look alike") for members in subject.near]
+    return _finding(
+        "near-duplicates",
+        "notice",
+        f"{_number(entries, 'set')} of images that look alike (resized, re-encoded or slightly edited copies)",
+        "a split made by tlcore keeps them together",
+        entries,
+        limit=None,
+    )
+
+
+def wrong_extensions(subject: AuditSubject) -> Finding | None:
+    """Files whose name says another format than their bytes."""
+    entries = []
+    for index, sample in enumerate(subject.samples):
+        suffix = PurePosixPath(sample.name).suffix.lower()
+        found = subject.table.format(index)
+        if found and suffix in _FORMATS and found not in _FORMATS[suffix]:
+            entries.append(Entry((sample.name,), f"is {found} by its content"))
+    return _finding(
+        "wrong-extension",
+        "notice",
+        f"{_number(entries, 'file')} named otherwise than their content",
+        "tlcore goes by content; other programs may stumble",
+        entries,
+    )
+
+
+def blank_images(subject: AuditSubject) -> Finding | None:
+    """Pictures of one shade."""
+    rows = subject.table.rows
+    entries = [
+        Entry((subject.samples[index].name,), f"grey levels deviate by {rows['spread'][index]:.1f} of 255")
+        for index in np.flatnonzero(rows["sound"] & is_blank(rows["spread"])).tolist()
+    ]
+    return _finding(
+        "blank", "notice", f"{_number(entries, 'image')} blank or nearly so", "exclude them unless blank is a class", entries
+    )
+
+
+def extreme_sizes(subject: AuditSubject) -> Finding | None:
+    """Pictures of unusual size or shape."""
+    rows = subject.table.rows
+    width, height = rows["width"].astype(np.int64), rows["height"].astype(np.int64)
+    short, long = np.minimum(width, height), np.maximum(width, height)
+    odd = (short < MIN_SIDE) | (width * height > MAX_MEGAPIXELS * 1_000_000) | (long > MAX_ASPECT * short)
+    entries = [
+        Entry((subject.samples[index].name,), f"{width[index]} x {height[index]} pixels")
+        for index in np.flatnonzero(rows["sound"] & odd).tolist()
+    ]
+    return _finding(
+        "extreme-size",
+        "notice",
+        f"{_number(entries, 'image')} very small (a side under {MIN_SIDE} pixels), very large (over {MAX_MEGAPIXELS} "
+        f"megapixels) or very long (over {MAX_ASPECT:g} to 1)",
+        "networks see them enlarged, shrunk or cropped to a square",
+        entries,
+    )
+
+
+def imbalance(subject: AuditSubject) -> Finding | None:
+    """Classes of very unequal size."""
+    counts = _learned_from(subject)
+    (largest, most), (smallest, least) = counts.most_common()[0], counts.most_common()[-1]
+    ratio = most / least
+    entries = [] if ratio < IMBALANCE else [Entry((), f"{largest}: {most} images, {smallest}: {least}")]
+    return _finding(
+        "imbalance",
+        "notice",
+        f"the largest class has {ratio:.0f} times as many images as the smallest",
+        "judge by balanced accuracy; '--set head.class_weight=balanced' weighs classes alike",
+        entries,
+    )
+
+
+def few_images(subject: AuditSubject) -> Finding | None:
+    """Classes with hardly any image."""
+    counts = _learned_from(subject)
+    entries = [Entry((), f"{name}: {count} image{'' if count == 1 else 's'}") for name, count in counts.items()
+               if count < FEW_IMAGES]  # fmt: skip
+    return _finding(
+        "few-images",
+        "notice",
+        f"{len(entries)} {'class has' if len(entries) == 1 else 'classes have'} fewer than {FEW_IMAGES} images",
+        "a class of one image is only learned from, one of two is not used to choose settings; add photos",
+        entries,
+    )
+
+
+def left_out(subject: AuditSubject) -> Finding | None:
+    """What the dataset's reader could not use."""
+    entries = [Entry((entry.name,), entry.reason.removeprefix(f"{entry.name}: ")) for entry in subject.dataset.left_out]
+    return _finding(
+        "left-out",
+        "notice",
+        f"{_number(entries, 'file or folder', 'files or folders')} beside the dataset's images cannot be used",
+        "see each one's reason",
+        entries,
+        limit=None,
+    )
+
+
+ALL: tuple[Callable[[AuditSubject], Finding | None], ...] = (
+    unreadable,
+    leaks,
+    group_leaks,
+    label_conflicts,
+    exact_duplicates,
+    near_duplicates,
+    wrong_extensions,
+    blank_images,
+    extreme_sizes,
+    imbalance,
+    few_images,
+    left_out,
+)
+
+
+def _learned_from(subject: AuditSubject) -> Counter[str]:
+    """Count images by class in the training split, or in all where there is none."""
+    train = "train" if "train" in subject.splits else None
+    return Counter(
+        subject.dataset.class_names[sample.label]
+        for sample, split in zip(subject.samples, subject.splits, strict=True)
+        if train is None or split == train
+    )
+
+
+def _number(entries: Sequence[Entry], singular: str, plural: str = "") -> str:
+    return f"{len(entries):,} {singular if len(entries) == 1 else plural or f'{singular}s'}"
+
+
+def _finding(
+    kind: str, severity: Severity, summary: str, advice: str, entries: Sequence[Entry], limit: int | None = MAX_NOTICES
+) -> Finding | None:
+    if not entries:
+        return None
+    shown = tuple(entries if severity == "problem" else entries[:limit])
+    return Finding(kind=kind, severity=severity, summary=summary, advice=advice, count=len(entries), entries=shown)

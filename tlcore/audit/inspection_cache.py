@@ -1,0 +1,91 @@
+"""Inspections on disk, by the digest of the image's bytes, so that a second audit decodes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import astuple, fields
+from pathlib import Path
+from threading import Lock
+
+import PIL
+
+from tlcore.audit.inspection import VERSION, Inspection
+from tlcore.errors import TlcoreError
+
+_COLUMNS = tuple(field.name for field in fields(Inspection))
+
+
+class InspectionCache:
+    """Inspections by SHA-256 of the encoded bytes, in one SQLite file; several processes and threads may use it at once.
+
+    Args:
+        directory: the cache directory; the file's name holds the version of Pillow, which decides what can be decoded.
+
+    Raises:
+        TlcoreError: the file cannot be made or read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     cache = InspectionCache(Path(directory))
+        ...     cache.write([(bytes(32), Inspection(format="PNG", width=3, height=2))])
+        ...     found = cache.read(bytes(32))
+        ...     cache.close()
+        >>> found.width
+        3
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "audit" / f"inspections-{VERSION}-pillow-{PIL.__version__}.sqlite3"
+        self._lock = Lock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise TlcoreError(f"{self.path}: the audit's cache cannot be opened: {error}") from error
+
+    def read(self, digest: bytes) -> Inspection | None:
+        """Return what is known of an image, or None."""
+        query = f"SELECT {', '.join(_COLUMNS)} FROM inspections WHERE digest = ?"
+        with self._lock:
+            row = self._connection.execute(query, (digest,)).fetchone()
+        return Inspection(**dict(zip(_COLUMNS, row, strict=True))) if row is not None else None
+
+    def write(self, rows: Iterable[tuple[bytes, Inspection]]) -> None:
+        """Add (digest, inspection) pairs, all or none."""
+        marks = ", ".join("?" for _ in range(1 + len(_COLUMNS)))
+        statement = f"INSERT OR REPLACE INTO inspections (digest, {', '.join(_COLUMNS)}) VALUES ({marks})"
+        try:
+            with self._lock, self._connection:
+                self._connection.executemany(statement, [(digest, *astuple(inspection)) for digest, inspection in rows])
+        except sqlite3.Error as error:
+            raise TlcoreError(f"{self.path}: the audit's cache cannot be written: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._prepared()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            self.path.unlink()  # damaged; it is only a cache of ours
+            return self._prepared()
+
+    def _prepared(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=60.0, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            with connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS inspections (digest BLOB PRIMARY KEY, problem TEXT, format TEXT,"
+                    " width INTEGER, height INTEGER, spread REAL, hash BLOB, colours BLOB) WITHOUT ROWID"
+                )
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection

@@ -1,0 +1,110 @@
+"""An audit as one self-contained HTML page with thumbnails; works in light and dark, on a telephone and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from tlcore.audit.findings import AuditReport, Entry, Finding
+from tlcore.dataset import Dataset, Sample
+from tlcore.thumbnails import data_uri
+
+MAX_ENTRIES = 40
+"""How many entries of each finding the page shows; the JSON report holds them all."""
+
+MAX_IMAGES = 8
+"""How many images of one entry it shows."""
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #ffffff; --ink: #1c1f23; --soft: #5b6470; --line: #d9dee4; --card: #f5f7f9;
+  --problem: #b3261e; --notice: #8a5a00; --good: #1b6e3c; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e8ebee; --soft: #a3adb8; --line: #343b43;
+  --card: #1d2226; --problem: #ff8a80; --notice: #f2bf5e; --good: #7fd6a0; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 0; }
+.soft, figcaption, .advice { color: var(--soft); } .soft, .advice { margin: .15rem 0 .75rem; }
+section { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+.kind { font-size: .78rem; font-weight: 600; } .problem .kind { color: var(--problem); }
+.notice .kind { color: var(--notice); } .good { color: var(--good); font-weight: 600; }
+.entries { display: grid; gap: .75rem; }
+.entry { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .7rem; }
+.entry p { margin: 0 0 .4rem; } .entry p:last-child { margin: 0; }
+.images { display: flex; flex-wrap: wrap; gap: .6rem; }
+figure { margin: 0; width: 8.5rem; } figure img, .none { width: 100%; height: 6.5rem; border-radius: .3rem; }
+figure img { object-fit: contain; background: var(--paper); border: 1px solid var(--line); display: block; }
+.none { display: grid; place-items: center; border: 1px dashed var(--line); color: var(--soft); font-size: .8rem; }
+figcaption { font-size: .75rem; line-height: 1.3; margin-top: .2rem; }
+.table { overflow-x: auto; } table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; } tr { border-bottom: 1px solid var(--line); }
+"""
+
+
+def audit_page(report: AuditReport, dataset: Dataset) -> str:
+    """Return the page. Thumbnails are read again from the dataset's images.
+
+    Args:
+        report: of an audit.
+        dataset: the one that was audited.
+    """
+    samples = {sample.name: (sample, split) for split, part in dataset.splits.items() for sample in part}
+    sections = [_section(finding, samples, dataset.class_names) for finding in report.findings]
+    verdict = "" if report.findings else '<p class="good">Nothing was found that needs your attention.</p>'
+    title = f"Audit of {escape(report.dataset)}"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head>\n<body><main><h1>{title}</h1>\n"
+        f'<p class="soft">{report.images:,} images, {len(dataset.class_names):,} classes; '
+        f"{len(report.problems)} kinds of problem, {len(report.findings) - len(report.problems)} of notice; "
+        f"{len(report.exclude):,} images suggested to leave out. Nothing was changed.</p>\n"
+        f"{verdict}{_counts(report)}\n{''.join(sections)}</main></body></html>\n"
+    )
+
+
+def _counts(report: AuditReport) -> str:
+    splits = list(report.counts)
+    classes = list(dict.fromkeys(name for counts in report.counts.values() for name in counts))
+    head = "".join(f'<th class="number">{escape(split)}</th>' for split in splits)
+    rows = [
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f'<td class="number">{report.counts[split].get(name, 0):,}</td>' for split in splits)
+        + "</tr>"
+        for name in classes[:MAX_ENTRIES]
+    ]
+    more = f'<p class="soft">and {len(classes) - MAX_ENTRIES:,} classes more</p>' if len(classes) > MAX_ENTRIES else ""
+    return (
+        f"<details{' open' if len(classes) <= 12 else ''}><summary>Images of each class</summary>"
+        f'<div class="table"><table><tr><th>class</th>{head}</tr>{"".join(rows)}</table></div>{more}</details>'
+    )
+
+
+def _section(finding: Finding, samples: Mapping[str, tuple[Sample, str]], class_names: tuple[str, ...]) -> str:
+    entries = "".join(_entry(entry, samples, class_names) for entry in finding.entries[:MAX_ENTRIES])
+    hidden = finding.count - min(finding.count, MAX_ENTRIES)
+    more = f'<p class="soft">and {hidden:,} more, listed in the JSON report</p>' if hidden else ""
+    return (
+        f'<section class="{finding.severity}" id="{finding.kind}"><span class="kind">{finding.severity}</span>'
+        f'<h2>{escape(finding.summary)}</h2><p class="advice">{escape(finding.advice)}</p>'
+        f'<div class="entries">{entries}</div>{more}</section>\n'
+    )
+
+
+def _entry(entry: Entry, samples: Mapping[str, tuple[Sample, str]], class_names: tuple[str, ...]) -> str:
+    figures = "".join(_figure(name, samples, class_names) for name in entry.images[:MAX_IMAGES])
+    hidden = len(entry.images) - MAX_IMAGES
+    more = f'<p class="soft">and {hidden:,} images more</p>' if hidden > 0 else ""
+    images = f'<div class="images">{figures}</div>{more}' if figures else ""
+    return f'<div class="entry"><p>{escape(entry.note)}</p>{images}</div>'
+
+
+def _figure(name: str, samples: Mapping[str, tuple[Sample, str]], class_names: tuple[str, ...]) -> str:
+    shown = escape(name.encode("utf-8", "backslashreplace").decode())
+    if name not in samples:
+        return f'<figure><div class="none">not an image</div><figcaption>{shown}</figcaption></figure>'
+    sample, split = samples[name]
+    uri = data_uri(sample)
+    picture = f'<img src="{uri}" alt="">' if uri else '<div class="none">cannot be read</div>'
+    place = escape(class_names[sample.label]) + ("" if split == "all" else f", {escape(split)}")
+    return f"<figure>{picture}<figcaption>{shown}<br>{place}</figcaption></figure>"

@@ -1,0 +1,88 @@
+"""The audit itself: inspect every image, then ask what is damaged, repeated, contradictory, leaking or odd."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tlcore.audit import checks
+from tlcore.audit.duplicates import connected_sets, equal_sets, near_pairs
+from tlcore.audit.findings import AuditReport, Finding
+from tlcore.audit.inspection_cache import InspectionCache
+from tlcore.audit.subject import MIN_SIDE, AuditSubject
+from tlcore.audit.suggestion import suggest_exclusions
+from tlcore.audit.table import InspectionTable, inspect_samples
+from tlcore.dataset import Dataset
+from tlcore.progress import Progress, silent
+
+
+def audit_dataset(dataset: Dataset, *, cache_directory: Path | None = None, progress: Progress = silent) -> AuditReport:
+    """Look at every image of a dataset, and report. Nothing is changed, left out or written beside the images.
+
+    Args:
+        dataset: what to look at; where it brings splits, leakage across them is looked for.
+        cache_directory: where results are kept by the images' digests, so that the next audit need not decode; None keeps
+            none.
+        progress: told how far it is; an exception it raises cancels.
+
+    Example:
+        >>> from tlcore import Registry
+        >>> report = audit_dataset(Registry().dataset("folder:photos"))  # doctest: +SKIP
+        >>> [finding.summary for finding in report.problems]  # doctest: +SKIP
+        ['3 images cannot be read']
+    """
+    started = time.perf_counter()
+    cache = InspectionCache(cache_directory) if cache_directory is not None else None
+    try:
+        table = inspect_samples(dataset.samples, cache, progress)
+    finally:
+        if cache is not None:
+            cache.close()
+    subject = _subject(dataset, table)
+    findings = sorted(_findings(subject), key=lambda finding: finding.severity != "problem")
+    return AuditReport(
+        dataset=dataset.name,
+        counts={
+            split: dict(Counter(dataset.class_names[sample.label] for sample in samples))
+            for split, samples in dataset.splits.items()
+        },
+        findings=tuple(findings),
+        exclude=suggest_exclusions(subject),
+        duplicate_sets=tuple(subject.names(members) for members in subject.sets),
+        seconds=time.perf_counter() - started,
+        cached=table.cached,
+    )
+
+
+def _subject(dataset: Dataset, table: InspectionTable) -> AuditSubject:
+    """Put the samples, their inspections and the sets of like ones together."""
+    sound = table.rows["sound"]
+    equal = [members for members in equal_sets(table.rows["digest"]) if table.rows["digest"][members[0]].any()]
+    repeated = np.zeros(len(sound), bool)
+    for members in equal:
+        repeated[members[1:]] = True
+    large = np.minimum(table.rows["width"], table.rows["height"]) >= MIN_SIDE
+    comparable = np.flatnonzero(sound & ~repeated & large & ~checks.is_blank(table.rows["spread"]))
+    pairs = near_pairs(table.rows["hash"][comparable], table.rows["colours"][comparable])
+    near = comparable[pairs]
+    links = [(first, other) for first, *others in equal for other in others]
+    return AuditSubject(
+        dataset=dataset,
+        samples=dataset.samples,
+        splits=tuple(split for split, samples in dataset.splits.items() for _ in samples),
+        table=table,
+        equal=equal,
+        near=connected_sets(len(sound), map(tuple, near.tolist())),
+        sets=connected_sets(len(sound), [*links, *map(tuple, near.tolist())]),
+    )
+
+
+def _findings(subject: AuditSubject) -> Iterator[Finding]:
+    for check in checks.ALL:
+        finding = check(subject)
+        if finding is not None:
+            yield finding

@@ -1,0 +1,50 @@
+"""What the checks of an audit look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tlcore.audit.table import InspectionTable
+from tlcore.dataset import Dataset, Sample
+
+MIN_SIDE = 32
+"""Images with a shorter side, in pixels, are called small; they hold too little to be compared for likeness."""
+
+SPLIT_RANK = {"train": 0, "all": 0, "validation": 1, "test": 2}
+"""Of a picture that is in several splits, the copy in the highest-ranked one is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSubject:
+    """A dataset with each image inspected; images are named by their index into `samples`.
+
+    Attributes:
+        dataset: what is audited.
+        samples, splits: each image, and the split it is in.
+        table: the inspections.
+        equal: sets of images with the same bytes.
+        near: sets of images with other bytes that look alike; of equal ones only the first takes part.
+        sets: both kinds joined.
+    """
+
+    dataset: Dataset
+    samples: tuple[Sample, ...]
+    splits: tuple[str, ...]
+    table: InspectionTable
+    equal: list[list[int]]
+    near: list[list[int]]
+    sets: list[list[int]]
+
+    def names(self, members: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of images."""
+        return tuple(self.samples[index].name for index in members)
+
+    def class_names(self, members: Iterable[int]) -> list[str]:
+        """Return the classes of images, each once, in order of first appearance."""
+        labels = dict.fromkeys(self.samples[index].label for index in members)
+        return [self.dataset.class_names[label] for label in labels]
+
+    def split_names(self, members: Iterable[int]) -> list[str]:
+        """Return the splits of images, each once, in order of first appearance."""
+        return list(dict.fromkeys(self.splits[index] for index in members))

@@ -1,0 +1,92 @@
+"""Small pictures of a dataset's images: for pages, and as a contact sheet."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from tlcore.dataset import Dataset, Sample
+from tlcore.errors import ImageError
+from tlcore.images import decode_image, read_image
+
+SIDE = 144
+"""Longer side of a thumbnail, in pixels."""
+
+_MARGIN = 8
+_LINE = 22
+_PAPER, _INK, _SOFT = (255, 255, 255), (28, 31, 35), (217, 222, 228)
+
+
+def thumbnail(sample: Sample, side: int = SIDE) -> Image.Image | None:
+    """Return a sample's picture within `side` x `side` pixels, RGB; None where it cannot be read."""
+    try:
+        image = decode_image(read_image(sample.image, sample.name), sample.name)
+    except ImageError:
+        return None
+    scale = min(side / image.width, side / image.height, 4.0)
+    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
+                        if scale < 0.5 else Image.Resampling.BICUBIC)  # fmt: skip
+
+
+def data_uri(sample: Sample) -> str:
+    """Return a sample's thumbnail as a ``data:image/jpeg`` address; empty where it cannot be read."""
+    picture = thumbnail(sample)
+    if picture is None:
+        return ""
+    encoded = io.BytesIO()
+    picture.save(encoded, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+
+
+def contact_sheet(dataset: Dataset, *, per_class: int = 8, max_classes: int = 100) -> Image.Image:
+    """Return a sheet with a row of pictures for each class, under its name and number of images, RGB.
+
+    The pictures are spread evenly over the class's images in order of name; unreadable ones stay empty frames.
+
+    Args:
+        dataset: what to show.
+        per_class: pictures in a row, at least 1.
+        max_classes: rows; with more classes, the first ones by order are shown and the last line says how many are not.
+    """
+    by_class: dict[int, list[Sample]] = {}
+    for sample in dataset.samples:
+        by_class.setdefault(sample.label, []).append(sample)
+    labels = sorted(by_class)[:max_classes]
+    hidden = len(by_class) - len(labels)
+    cell = SIDE + _MARGIN
+    row = _LINE + SIDE + 2 * _MARGIN
+    width = per_class * cell + _MARGIN
+    sheet = Image.new("RGB", (width, len(labels) * row + (_LINE + _MARGIN if hidden else 0)), _PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for index, label in enumerate(labels):
+        samples = sorted(by_class[label], key=lambda sample: sample.name)
+        heading = f"{dataset.class_names[label]}   {len(samples):,} image{'' if len(samples) == 1 else 's'}"
+        draw.text((_MARGIN, index * row + _MARGIN // 2), _printable(heading), _INK, font)
+        for column, sample in enumerate(_spread(samples, per_class)):
+            _paste(sheet, draw, sample, (_MARGIN + column * cell, index * row + _LINE + _MARGIN))
+    if hidden:
+        draw.text((_MARGIN, len(labels) * row), f"and {hidden:,} classes more", _INK, font)
+    return sheet
+
+
+def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    count = min(count, len(samples))
+    return [samples[position * len(samples) // count] for position in range(count)]
+
+
+def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, sample: Sample, corner: tuple[int, int]) -> None:
+    picture = thumbnail(sample)
+    left, top = corner
+    if picture is None:
+        draw.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline=_SOFT)
+        draw.text((left + 8, top + SIDE // 2 - 8), "cannot be read", _INK, ImageFont.load_default(13))
+        return
+    sheet.paste(picture, (left + (SIDE - picture.width) // 2, top + (SIDE - picture.height) // 2))
+
+
+def _printable(text: str) -> str:
+    """Keep a name from breaking the drawing: control and lone surrogate characters become ``?``."""
+    return "".join(character if character.isprintable() else "?" for character in text)
