@@ -38,6 +38,10 @@ class DatasetError(TlcoreError):
     """A dataset is missing, empty or cannot be trained on."""
 
 
+class DownloadError(TlcoreError):
+    """A file cannot be fetched, or is not what it should be; what was there before is still there."""
+
+
 class BackboneError(TlcoreError):
     """A backbone cannot be made or its weights cannot be had."""
 

@@ -30,6 +30,7 @@ def model_card(record: BundleRecord) -> str:
         "| split | images | accuracy, 95 % interval | log-loss |",
         "|---|---|---|---|",
         *[_row(name, counts[name], record.metrics.get(name)) for name in ("train", "validation", "test")],
+        *[_row(name, sum(counts.values()), measured) for name, measured in record.metrics.items() if name not in counts],
         "",
         "## Use",
         "",

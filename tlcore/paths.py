@@ -16,6 +16,11 @@ def cache_directory() -> Path:
     return Path(platformdirs.user_cache_dir("tlcore", appauthor=False))
 
 
+def datasets_directory() -> Path:
+    """Return where downloaded datasets are kept, one folder each. It is not created here."""
+    return cache_directory() / "datasets"
+
+
 def config_file() -> Path:
     """Return the configuration file: ``$TLCORE_HOME/config.toml``, or the platform's convention. It may not exist."""
     home = os.environ.get("TLCORE_HOME")

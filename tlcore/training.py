@@ -15,16 +15,18 @@ import numpy as np
 
 from tlcore.backbone import Backbone, NetworkFiles
 from tlcore.bundle import Bundle, BundleRecord, check_target, load_bundle, save_bundle, softmax
+from tlcore.cross_validation import cross_validate
 from tlcore.dataset import Dataset, LeftOut
-from tlcore.errors import BundleError, DatasetError
+from tlcore.errors import BundleError, DatasetError, OptionError
 from tlcore.feature_cache import FeatureCache, FeatureKey
 from tlcore.features import FeatureSet, extract_features
 from tlcore.head import FittedHead, HeadData
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.model_card import model_card
+from tlcore.preparation import Preparation, prepare_data
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.registry import Registry
-from tlcore.splits import SplitFractions, split_dataset
+from tlcore.splits import SplitFractions
 
 DEFAULT_BACKBONE = "timm/mobilenetv2_100.ra_in1k"
 """A good compromise of accuracy and speed on a CPU; downloaded once."""
@@ -40,6 +42,11 @@ class TrainOptions:
         fractions: shares held out of a dataset that does not say itself.
         seed: of the split and the fit.
         strict: raise on an unreadable image instead of leaving it out.
+        audit: look for copies and leaks before dividing, and keep copies together.
+        exclude: exclusion list (`tlcore.exclusion`) of images to leave out.
+        split_from: bundle whose split is used again.
+        folds: measure by cross-validation in so many folds over the whole dataset, then learn from all of it; None holds
+            out a test set.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -50,6 +57,16 @@ class TrainOptions:
     fractions: SplitFractions = field(default_factory=SplitFractions)
     seed: int = 0
     strict: bool = False
+    audit: bool = True
+    exclude: Path | None = None
+    split_from: Path | None = None
+    folds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds is not None and self.split_from is not None:
+            raise OptionError("folds divide the dataset anew; give either folds or a bundle to take the split from")
+        if self.folds is not None and self.folds < 2:
+            raise OptionError(f"folds must be at least 2, got {self.folds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +75,8 @@ class TrainResult:
 
     Attributes:
         bundle: the classifier, saved and verified.
-        metrics: split to its measures: ``"test"`` by the final head; ``"validation"`` by a fit that did not see it.
+        metrics: split to its measures: ``"test"`` by the final head; ``"validation"`` by a fit that did not see it;
+            ``"cross-validation"`` over all images, each by a fit that did not see it.
         counts: split to number of images used.
         majority: share of the largest class among the images measured, what guessing it always would score.
         left_out: images that could not be used, and why.
@@ -120,7 +138,10 @@ def train(
     head = registry.head(options.head, options.head_options)
     data = registry.dataset(dataset, options.dataset_options)
     _check_classes(data)
-    split = split_dataset(data, options.fractions, options.seed)
+    prepared = prepare_data(
+        data, _preparation(options), registry=registry, cache_directory=cache_directory, progress=progress
+    )
+    split = prepared.dataset
     backbone = registry.backbone(options.backbone, options.backbone_options)
     features = _embed_splits(split, backbone, options, cache_directory, progress)
     _check_training_set(split, features["train"])
@@ -132,6 +153,17 @@ def train(
         progress=progress,
     )
     temperature, metrics = _measure(fit.head, fit.validation_logits, features, split.class_names)
+    if options.folds is not None:
+        metrics["cross-validation"] = cross_validate(
+            features,
+            head,
+            split.class_names,
+            folds=options.folds,
+            validation=options.fractions.validation,
+            seed=options.seed,
+            together=prepared.duplicate_sets,
+            progress=progress,
+        )
     linear = fit.head.linear()
     _check_folded(backbone, linear, fit.head, features["train"])
     network = backbone.network_files(linear, split.class_names)
@@ -143,8 +175,7 @@ def train(
         temperature=temperature,
         dataset=_dataset_record(split, features),
         metrics={name: measured.to_dict() for name, measured in metrics.items()},
-        options={"dataset": dataset, "dataset_options": _plain(options.dataset_options), "strict": options.strict,
-                 "fractions": {"validation": options.fractions.validation, "test": options.fractions.test}},
+        options=_options_record(dataset, options),
         seed=options.seed,
         versions=_versions(),
         plugins=_plugins_used(registry, dataset, options),
@@ -165,9 +196,33 @@ def train(
         counts={name: len(part.samples) for name, part in features.items()},
         majority=_majority(features),
         left_out=(*split.left_out, *(entry for part in features.values() for entry in part.left_out)),
-        notes=_notes(split, features, backbone),
+        notes=(*prepared.notes, *_notes(split, features, backbone, measured=bool(options.folds))),
         seconds=time.perf_counter() - started,
     )
+
+
+def _preparation(options: TrainOptions) -> Preparation:
+    return Preparation(
+        fractions=options.fractions,
+        seed=options.seed,
+        audit=options.audit,
+        exclude=options.exclude,
+        split_from=options.split_from,
+        pooled=options.folds is not None,
+    )
+
+
+def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "dataset_options": _plain(options.dataset_options),
+        "strict": options.strict,
+        "fractions": {"validation": options.fractions.validation, "test": options.fractions.test},
+        "audit": options.audit,
+        "exclude": str(options.exclude) if options.exclude is not None else None,
+        "split_from": str(options.split_from) if options.split_from is not None else None,
+        "folds": options.folds,
+    }
 
 
 def _check_classes(dataset: Dataset) -> None:
@@ -313,7 +368,7 @@ def _majority(features: Mapping[str, FeatureSet]) -> float:
     return Counter(measured.labels.tolist()).most_common(1)[0][1] / len(measured.samples)
 
 
-def _notes(dataset: Dataset, features: Mapping[str, FeatureSet], backbone: Backbone) -> tuple[str, ...]:
+def _notes(dataset: Dataset, features: Mapping[str, FeatureSet], backbone: Backbone, *, measured: bool) -> tuple[str, ...]:
     notes = []
     if not backbone.info.pretrained:
         notes.append(f"{backbone.info.name} is untrained: its weights are random, a pretrained network would do far better")
@@ -323,6 +378,6 @@ def _notes(dataset: Dataset, features: Mapping[str, FeatureSet], backbone: Backb
         if absent and features[split].samples:
             listed = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
             notes.append(f"no image of {listed} in {split}: {consequence}")
-    if not features["test"].samples:
+    if not features["test"].samples and not measured:
         notes.append("no test images: accuracy on new photos was not measured")
     return tuple(notes)

@@ -16,6 +16,8 @@ Examples:
   tl train photos/ --backbone resnet50 --output good  another network, another place
   tl train digits --backbone local-dir:weights/       weights from a directory, nothing downloaded
   tl train photos/ --class-weight balanced --set head.max_iterations=200
+  tl train photos/ --folds 5                          measure on every photo, by cross-validation
+  tl train photos/ --exclude leave-out.tsv            without what 'tl data check --exclude-list' suggested
 """
 
 
@@ -29,6 +31,11 @@ Examples:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and the fit.")
 @click.option("--validation", default=0.15, show_default=True, metavar="SHARE", help="Held out to choose settings by.")
 @click.option("--test", default=0.2, show_default=True, metavar="SHARE", help="Held out to measure with.")
+@click.option("--folds", type=click.IntRange(2), help="Measure by cross-validation instead, then learn from all images.")
+@click.option("--split-from", type=click.Path(path_type=Path), metavar="BUNDLE", help="Divide as this bundle was divided.")
+@click.option("--exclude", type=click.Path(path_type=Path), metavar="FILE", help="Leave out the images this list names.")
+@click.option("--root", metavar="DIR", help="Your own copy of a named dataset; short for --set dataset.root=DIR")
+@click.option("--no-audit", is_flag=True, help="Do not look for copies and leaks first.")
 @click.option("--class-weight", type=click.Choice(["none", "balanced"]), help="Short for --set head.class_weight=...")
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
@@ -43,6 +50,11 @@ def train(
     seed: int,
     validation: float,
     test: float,
+    folds: int | None,
+    split_from: Path | None,
+    exclude: Path | None,
+    root: str | None,
+    no_audit: bool,
     class_weight: str | None,
     strict: bool,
     no_cache: bool,
@@ -65,6 +77,8 @@ def train(
     chosen = parse_settings(settings, ("dataset", "backbone", "head"))
     if class_weight is not None:
         chosen["head"].setdefault("class_weight", class_weight)
+    if root is not None:
+        chosen["dataset"].setdefault("root", root)
     options = TrainOptions(
         backbone=backbone or DEFAULT_BACKBONE,
         head=head,
@@ -74,6 +88,10 @@ def train(
         fractions=SplitFractions(validation=validation, test=test),
         seed=seed,
         strict=strict,
+        audit=not no_audit,
+        exclude=exclude,
+        split_from=split_from,
+        folds=folds,
     )
     own = settings_of(context)
     with progress(own.quiet or as_json) as report:

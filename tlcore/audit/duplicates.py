@@ -74,22 +74,3 @@ def equal_sets(digests: UInt8[np.ndarray, "images 32"]) -> list[list[int]]:
     for index in repeated.tolist():
         sets.setdefault(int(inverse[index]), []).append(index)
     return sorted(sets.values())
-
-
-def connected_sets(count: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the sets of indices, each in order, that links join directly or by way of others; only sets of two or more.
-
-    >>> connected_sets(6, [(0, 2), (2, 5), (1, 3)])
-    [[0, 2, 5], [1, 3]]
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    pairs = np.array(list(links), np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    touched = np.unique(pairs)
-    sets: dict[int, list[int]] = {}
-    for index in touched.tolist():
-        sets.setdefault(int(component[index]), []).append(index)
-    return sorted(members for members in sets.values() if len(members) > 1)

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from tlcore.audit import checks
-from tlcore.audit.duplicates import connected_sets, equal_sets, near_pairs
+from tlcore.audit.duplicates import equal_sets, near_pairs
 from tlcore.audit.findings import AuditReport, Finding
 from tlcore.audit.inspection_cache import InspectionCache
 from tlcore.audit.subject import MIN_SIDE, AuditSubject
 from tlcore.audit.suggestion import suggest_exclusions
 from tlcore.audit.table import InspectionTable, inspect_samples
+from tlcore.connected import connected_sets
 from tlcore.dataset import Dataset
 from tlcore.progress import Progress, silent
 
@@ -68,16 +69,16 @@ def _subject(dataset: Dataset, table: InspectionTable) -> AuditSubject:
     large = np.minimum(table.rows["width"], table.rows["height"]) >= MIN_SIDE
     comparable = np.flatnonzero(sound & ~repeated & large & ~checks.is_blank(table.rows["spread"]))
     pairs = near_pairs(table.rows["hash"][comparable], table.rows["colours"][comparable])
-    near = comparable[pairs]
-    links = [(first, other) for first, *others in equal for other in others]
+    near = [(first, second) for first, second in comparable[pairs].tolist()]
+    same = [(first, other) for first, *others in equal for other in others]
     return AuditSubject(
         dataset=dataset,
         samples=dataset.samples,
         splits=tuple(split for split, samples in dataset.splits.items() for _ in samples),
         table=table,
         equal=equal,
-        near=connected_sets(len(sound), map(tuple, near.tolist())),
-        sets=connected_sets(len(sound), [*links, *map(tuple, near.tolist())]),
+        near=connected_sets(near),
+        sets=connected_sets([*same, *near]),
     )
 
 
