@@ -15,16 +15,20 @@ from typing import Any, TypeVar
 from tlcore.backbone import Backbone
 from tlcore.config import disabled_plugins
 from tlcore.dataset import Dataset
-from tlcore.errors import NameConflictError, PluginError, TlcoreError, UnknownNameError, did_you_mean
+from tlcore.errors import DatasetError, NameConflictError, PluginError, TlcoreError, UnknownNameError, did_you_mean
 from tlcore.head import Head
 from tlcore.options import make_options
+from tlcore.paths import datasets_directory
 from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module
-from tlcore.specs import DatasetSpec, Spec, import_target
+from tlcore.progress import Progress, silent
+from tlcore.specs import DatasetSpec, DownloadRequest, DownloadResult, Spec, import_target
 from tlcore.visualizer import Visualizer
 
 T = TypeVar("T")
 
-_TRAIN_PACKAGES = frozenset({"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "huggingface_hub"})
+_TRAIN_PACKAGES = frozenset(
+    {"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "huggingface_hub", "imagehash"}
+)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,27 @@ class Registry:
         """Read a dataset by name or path."""
         return self._make("dataset", text, options, Dataset)
 
+    def download(self, text: str, *, urls: Sequence[str] = (), progress: Progress = silent) -> DownloadResult:
+        """Fetch a dataset by name to `tlcore.paths.datasets_directory`.
+
+        Raises:
+            DatasetError: there is nothing to fetch for it.
+            DownloadError: it cannot be fetched, or is not what it should be.
+        """
+        offer = self.resolve("dataset", text).offer
+        spec = offer.spec
+        if not isinstance(spec, DatasetSpec) or spec.download is None:
+            raise DatasetError(
+                f"dataset {spec.name!r} is not downloaded by tlcore; 'tl datasets {spec.name}' says how to use it"
+            )
+        request = DownloadRequest(directory=datasets_directory() / spec.name, urls=tuple(urls), progress=progress)
+        result = _call_plugin(offer, _call_plugin(offer, import_target, spec.download), request)
+        if not isinstance(result, DownloadResult):
+            raise PluginError(
+                f"{offer.plugin.label}: {spec.download} must return a DownloadResult, got {type(result).__name__}"
+            )
+        return result
+
     def head(self, text: str, options: Mapping[str, object] | None = None) -> Head:
         """Make a head by name."""
         return self._make("head", text, options, Head)
@@ -160,9 +185,11 @@ class Registry:
         found = []
         for offer in offers:
             name = offer.spec.name
+            # A dataset's argument is a path; "zip/photos" is one too, and means the folder.
+            separators = (":",) if kind == "dataset" else (":", "/")
             if text == name:
                 found.append(Reference(kind, offer, None))
-            elif offer.spec.argument is not None and text.startswith((f"{name}:", f"{name}/")):
+            elif offer.spec.argument is not None and text.startswith(tuple(name + separator for separator in separators)):
                 found.append(Reference(kind, offer, text[len(name) + 1 :]))
         return found or [Reference(kind, offer, text) for offer in offers if text in offer.spec.featured]
 

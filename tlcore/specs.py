@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from tlcore.errors import PluginError
+from tlcore.progress import Progress, silent
 
 API_VERSION = 1
 """The plugin API version this core speaks. A plugin module may state the one it needs as `TLCORE_API_VERSION`."""
@@ -59,9 +62,44 @@ class DatasetSpec(_Spec):
 
     Attributes:
         reads_paths: True where a bare path given as dataset means this spec.
+        download: ``"package.module:attribute"`` of a function ``(DownloadRequest) -> DownloadResult`` that fetches the
+            dataset to where its factory finds it; None where there is nothing to fetch.
     """
 
     reads_paths: bool = False
+    download: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadRequest:
+    """What a dataset's download function is asked.
+
+    Attributes:
+        directory: where to put everything; the dataset's own, `tlcore.paths.datasets_directory` / its name.
+        urls: addresses that a person gave in place of the official ones.
+        progress: told how far it is; an exception it raises interrupts, and a later call continues.
+    """
+
+    directory: Path
+    urls: tuple[str, ...] = ()
+    progress: Progress = silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadResult:
+    """What a download gave.
+
+    Attributes:
+        directory: where the images are now.
+        files: name of each archive to its SHA-256.
+        licence, citation, homepage: what a person should read once.
+    """
+
+    directory: Path
+    files: Mapping[str, str]
+    licence: str
+    citation: str
+    homepage: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +150,8 @@ def check_spec(spec: object, kind: Kind) -> None:
             raise PluginError(f"{kind.spec.__name__}.{field_name} must be text, got {getattr(spec, field_name)!r}")
     if not _NAME.match(spec.name):
         raise PluginError(f"{kind.name} name {spec.name!r} must be lower-case letters, digits, '.', '_' or '-'")
-    targets = [spec.factory] + ([spec.catalogue] if spec.catalogue is not None else [])
+    download = spec.download if isinstance(spec, DatasetSpec) else None
+    targets = [spec.factory, *(target for target in (spec.catalogue, download) if target is not None)]
     for target in targets:
         if not isinstance(target, str) or not _TARGET.match(target):
             raise PluginError(f"{kind.name} {spec.name!r}: {target!r} is not of the form 'package.module:attribute'")

@@ -50,7 +50,9 @@ def _place(
     added: Sequence[Sample], samples: Sequence[Sample], split_of: Mapping[str, str], together: Iterable[Sequence[str]]
 ) -> dict[str, str]:
     """Give each new image the split of a picture or group it belongs to, else train."""
-    of_group: dict[str | None, str] = {sample.group: split_of[sample.name] for sample in samples if sample.group and sample.name in split_of}
+    of_group: dict[str | None, str] = {
+        sample.group: split_of[sample.name] for sample in samples if sample.group and sample.name in split_of
+    }
     of_picture: dict[str, str] = {}
     for names in together:
         known = [split_of[name] for name in names if name in split_of]

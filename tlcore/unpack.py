@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import lzma
 import shutil
 import stat
 import tarfile
@@ -20,7 +22,8 @@ from tlcore.progress import Progress, ProgressEvent, silent
 
 _CHUNK = 1 << 20
 _TELL_EVERY = 100
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError)
+"""What the archive readers raise on damage; RuntimeError and its kinds: encryption, an unknown compression."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,9 @@ def unpack(archives: list[Path], target: Path, *, limits: UnpackLimits | None = 
             progress(ProgressEvent("unpacking", done, done))
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise DatasetError(f"{target.parent}: the disk is full; make room and run this again; nothing was left") from error
+            raise DatasetError(
+                f"{target.parent}: the disk is full; make room and run this again; nothing was left"
+            ) from error
         raise DatasetError(f"{target}: cannot be unpacked to: {error.strerror or error}; nothing was left") from error
 
 

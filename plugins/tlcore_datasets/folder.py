@@ -11,16 +11,7 @@ from tlcore.dataset import ALL, Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError
 from tlcore.images import IMAGE_SUFFIXES, FileImage
 from tlcore_datasets import FolderOptions
-
-_SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
+from tlcore_datasets.layout import SPLIT_FOLDERS
 
 
 def read_folder(argument: str | None, options: FolderOptions) -> Dataset:
@@ -66,7 +57,7 @@ def _parts(root: Path, left_out: list[LeftOut]) -> dict[str, Path]:
     folders = _folders(root)
     parts: dict[str, Path] = {}
     for name in folders:
-        split = _SPLIT_FOLDERS.get(name.lower())
+        split = SPLIT_FOLDERS.get(name.lower())
         if split in parts:
             raise DatasetError(f"{root}: both {parts[split].name!r} and {name!r} would be the {split} split; keep one")
         if split is not None:

@@ -1,0 +1,173 @@
+"""Images inside zip and tar archives, read where they lie."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tlcore.atomic import new_directory
+from tlcore.dataset import Dataset
+from tlcore.download import file_sha256
+from tlcore.errors import DatasetError, ImageError
+from tlcore.images import IMAGE_SUFFIXES, ImageSource
+from tlcore.paths import datasets_directory
+from tlcore.unpack import safe_name
+from tlcore_datasets import ArchiveOptions
+from tlcore_datasets.layout import dataset_from_names
+
+MAX_IMAGE_BYTES = 512 << 20
+"""A member that says it is larger is not read."""
+
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True, slots=True)
+class ZipMember:
+    """A file inside a zip archive; the numbers are those of the archive's directory.
+
+    Attributes:
+        archive: the zip file.
+        name: the member's.
+        offset: of its local header.
+        stored: its size in the archive.
+        size, checksum: of its content, CRC-32.
+        method: 0 for stored, 8 for deflated.
+    """
+
+    archive: Path
+    name: str
+    offset: int
+    stored: int
+    size: int
+    checksum: int
+    method: int
+
+    def read(self) -> bytes:
+        """Return the member's content; raises `ImageError` where it is damaged."""
+        if max(self.size, self.stored) > MAX_IMAGE_BYTES:
+            raise ImageError(f"{self.name}: has {self.size:,} bytes, more than the {MAX_IMAGE_BYTES:,} allowed")
+        with self.archive.open("rb") as file:
+            file.seek(self.offset)
+            header = file.read(30)
+            if len(header) != 30 or not header.startswith(b"PK\x03\x04"):
+                raise ImageError(f"{self.name}: {self.archive} is damaged, or changed since it was listed")
+            _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+            file.seek(name_length + extra_length, 1)
+            content = file.read(self.stored)
+        if self.method == zipfile.ZIP_DEFLATED:
+            try:
+                content = zlib.decompressobj(-15).decompress(content, self.size + 1)
+            except zlib.error as error:
+                raise ImageError(f"{self.name}: damaged in {self.archive}: {error}") from error
+        if len(content) != self.size or zlib.crc32(content) != self.checksum:
+            raise ImageError(f"{self.name}: damaged in {self.archive}: its checksum is wrong")
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember:
+    """A file inside an uncompressed tar archive.
+
+    Attributes:
+        archive: the tar file.
+        name: the member's.
+        offset, size: where its content lies, in bytes.
+    """
+
+    archive: Path
+    name: str
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """Return the member's content; raises `ImageError` where the archive is cut short."""
+        if self.size > MAX_IMAGE_BYTES:
+            raise ImageError(f"{self.name}: has {self.size:,} bytes, more than the {MAX_IMAGE_BYTES:,} allowed")
+        with self.archive.open("rb") as file:
+            file.seek(self.offset)
+            content = file.read(self.size)
+        if len(content) != self.size:
+            raise ImageError(f"{self.name}: {self.archive} is cut short")
+        return content
+
+
+def read_archive(argument: str | None, options: ArchiveOptions) -> Dataset:
+    """Read an archive that holds class folders, or split folders with class folders in each, without unpacking it.
+
+    A compressed tar, which cannot be read from the middle, is decompressed once into the cache.
+
+    Raises:
+        DatasetError: not an archive, damaged, or without images in class folders.
+    """
+    if not argument:
+        raise DatasetError("zip and tar need a path, for instance 'zip:photos.zip'")
+    path = Path(argument).expanduser()
+    if not path.is_file():
+        raise DatasetError(f"{path}: there is no such file")
+    return dataset_from_names(str(argument), dict(archive_images(path)), per_class=options.per_class)
+
+
+def archive_images(path: Path) -> Iterator[tuple[str, ImageSource]]:
+    """Yield the name and source of each image of an archive, by its name's ending; hidden files are passed over."""
+    try:
+        members = list(_zip_members(path)) if zipfile.is_zipfile(path) else list(_tar_members(path))
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, lzma.LZMAError, OSError) as error:
+        raise DatasetError(f"{path}: not a zip or tar archive that can be read: {error}") from error
+    for name, source in members:
+        safe = safe_name(name)
+        if safe is None:
+            raise DatasetError(f"{path}: member {name!r} leads out of the archive; the archive is refused")
+        hidden = any(part.startswith((".", "__MACOSX")) for part in safe.split("/"))
+        if not hidden and Path(safe).suffix.lower() in IMAGE_SUFFIXES:
+            yield safe, source
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, ImageSource]]:
+    with zipfile.ZipFile(path) as opened:
+        for info in opened.infolist():
+            if info.is_dir():
+                continue
+            if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                how = "encrypted" if info.flag_bits & _ENCRYPTED else f"compressed by method {info.compress_type}"
+                raise DatasetError(f"{path}: member {info.filename!r} is {how}; pack it as an ordinary zip, or unpack it")
+            yield (
+                info.filename,
+                ZipMember(
+                    path, info.filename, info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type
+                ),
+            )
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, ImageSource]]:
+    plain = _decompressed(path)
+    with tarfile.open(plain, "r:") as opened:
+        for info in opened:
+            if info.isfile() and not info.issparse():
+                yield info.name, TarMember(plain, info.name, info.offset_data, info.size)
+
+
+def _decompressed(path: Path) -> Path:
+    """Return a plain tar file: the path itself, or its content decompressed into the cache."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    openers: dict[bytes, Callable[..., IO[bytes]]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+    opener = next((opener for magic, opener in openers.items() if start.startswith(magic)), None)
+    if opener is None:
+        return path
+    place = datasets_directory() / "tar" / file_sha256(path)
+    plain = place / "content.tar"
+    if not plain.is_file():
+        with new_directory(place) as directory, opener(path, "rb") as source, (directory / "content.tar").open("wb") as out:
+            while chunk := source.read(1 << 20):
+                out.write(chunk)
+    return plain

@@ -1,0 +1,119 @@
+"""Cats vs. Dogs: 25,000 photos that Microsoft published for a contest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlcore.dataset import ALL, Dataset, LeftOut, Sample
+from tlcore.download import RemoteFile
+from tlcore.errors import DatasetError
+from tlcore.images import FileImage, ImageSource
+from tlcore.specs import DownloadRequest, DownloadResult
+from tlcore.unpack import UnpackLimits
+from tlcore_datasets import OfficialOptions
+from tlcore_datasets.archive import archive_images
+from tlcore_datasets.complaints import Complaints
+from tlcore_datasets.official import OfficialDataset
+
+CLASSES = ("Cat", "Dog")
+FOLDER = "PetImages"
+
+OFFICIAL = OfficialDataset(
+    name="cats-vs-dogs",
+    files=(
+        RemoteFile(
+            name="kagglecatsanddogs_5340.zip",
+            urls=(
+                "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
+                "kagglecatsanddogs_5340.zip",
+            ),
+            sha256="b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
+            size=824_887_076,
+        ),
+    ),
+    folders=(f"{FOLDER}/Cat", f"{FOLDER}/Dog"),
+    limits=UnpackLimits(member_bytes=64 << 20, total_bytes=4 << 30, members=100_000),
+    known_damaged=frozenset({"Cat/666.jpg", "Dog/11702.jpg"}),
+    licence="Microsoft Research Asirra data set; terms: https://www.microsoft.com/en-us/download/details.aspx?id=54765",
+    citation=(
+        "Elson, Douceur, Howell and Saul 2007, Asirra: A CAPTCHA that Exploits Interest-Aligned Manual Image Categorization, "
+        "ACM CCS"
+    ),
+    homepage="https://www.microsoft.com/en-us/download/details.aspx?id=54765",
+)
+
+
+def download(request: DownloadRequest) -> DownloadResult:
+    """Fetch and unpack the official archive."""
+    return OFFICIAL.download(request)
+
+
+def read_cats_vs_dogs(argument: str | None, options: OfficialOptions) -> Dataset:
+    """Read the photos from the download, or from a copy: the archive, or a folder that holds it or its folders.
+
+    The official archive has no split. Where ``train.txt`` and ``test.txt`` (one ``Cat/N.jpg`` a line) lie beside the class
+    folders of a copy, they give one.
+    """
+    root = options.root.expanduser() if options.root is not None else OFFICIAL.downloaded()
+    sources, lists = _find(root)
+    samples: list[Sample] = []
+    left_out: list[LeftOut] = []
+    for name in sorted(sources):
+        damage = OFFICIAL.damage(name, sources[name])
+        if damage is not None:
+            left_out.append(damage)
+        else:
+            samples.append(Sample(sources[name], name, CLASSES.index(name.partition("/")[0])))
+    if not samples:
+        raise DatasetError(f"{root}: no photos in {CLASSES[0]}/ and {CLASSES[1]}/")
+    return Dataset(
+        name=OFFICIAL.name,
+        class_names=CLASSES,
+        splits=_divide(samples, lists),
+        left_out=tuple(left_out),
+        licence=OFFICIAL.licence,
+        citation=OFFICIAL.citation,
+        homepage=OFFICIAL.homepage,
+    )
+
+
+def _find(root: Path) -> tuple[dict[str, ImageSource], dict[str, Path]]:
+    """Return image name to source, and split name to list file, of a copy in any of its shapes."""
+    for folder in (root / FOLDER, root):
+        if all((folder / name).is_dir() for name in CLASSES):
+            lists = {split: folder / f"{split}.txt" for split in ("train", "test")}
+            present = lists if all(path.is_file() for path in lists.values()) else {}
+            return dict(_folder_images(folder)), present
+    archive = root / OFFICIAL.files[0].name if root.is_dir() else root
+    if not archive.is_file():
+        raise DatasetError(
+            f"{root}: holds neither the folders {FOLDER}/Cat and {FOLDER}/Dog nor {OFFICIAL.files[0].name}; "
+            "--root takes a folder with either, or the archive itself"
+        )
+    prefix = f"{FOLDER}/"
+    sources = {name.removeprefix(prefix): source for name, source in archive_images(archive) if name.startswith(prefix)}
+    return {name: source for name, source in sources.items() if name.partition("/")[0] in CLASSES}, {}
+
+
+def _folder_images(folder: Path) -> Iterator[tuple[str, ImageSource]]:
+    for class_name in CLASSES:
+        for path in (folder / class_name).iterdir():
+            if path.suffix.lower() == ".jpg":
+                yield f"{class_name}/{path.name}", FileImage(path)
+
+
+def _divide(samples: list[Sample], lists: dict[str, Path]) -> dict[str, tuple[Sample, ...]]:
+    if not lists:
+        return {ALL: tuple(samples)}
+    by_name = {sample.name: sample for sample in samples}
+    splits: dict[str, tuple[Sample, ...]] = {}
+    for split, path in lists.items():
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        complaints = Complaints(str(path), "image that is not there", "images that are not there")
+        for number, name in enumerate(names, 1):
+            if name not in by_name and name not in OFFICIAL.known_damaged:
+                complaints.add(f"line {number}: {name}")
+        complaints.raise_if_any()
+        splits[split] = tuple(by_name[name] for name in dict.fromkeys(names) if name in by_name)
+    return splits
