@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
     "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
     "predict": ("tlcore_cli.predict:predict", "Say what a bundle sees in images."),
+    "data": ("tlcore_cli.data:data", "Fetch a dataset, look at it, check it before training."),
     "demo": ("tlcore_cli.demo:demo", "Show the main job in a minute, with nothing downloaded."),
     "backbones": ("tlcore_cli.listings:backbones", "List pretrained networks to start from."),
     "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +27,9 @@ from tlcore_datasets.layout import dataset_from_names
 
 MAX_IMAGE_BYTES = 512 << 20
 """A member that says it is larger is not read."""
+
+MAX_TAR_BYTES = 256 << 30
+"""A compressed tar that holds more is not decompressed."""
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ENCRYPTED = 0x1
@@ -160,14 +164,27 @@ def _decompressed(path: Path) -> Path:
     """Return a plain tar file: the path itself, or its content decompressed into the cache."""
     with path.open("rb") as file:
         start = file.read(6)
-    openers: dict[bytes, Callable[..., IO[bytes]]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-    opener = next((opener for magic, opener in openers.items() if start.startswith(magic)), None)
-    if opener is None:
+    if not start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
         return path
     place = datasets_directory() / "tar" / file_sha256(path)
     plain = place / "content.tar"
-    if not plain.is_file():
-        with new_directory(place) as directory, opener(path, "rb") as source, (directory / "content.tar").open("wb") as out:
-            while chunk := source.read(1 << 20):
+    if plain.is_file():
+        return plain
+    try:
+        with new_directory(place) as directory, (directory / "content.tar").open("wb") as out:
+            for chunk in _chunks(path, start):
                 out.write(chunk)
+                if out.tell() > MAX_TAR_BYTES:
+                    raise DatasetError(f"{path}: holds more than the {MAX_TAR_BYTES:,} bytes allowed")
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DatasetError(f"{place.parent}: the disk is full; {path} cannot be decompressed; make room") from error
+        raise
     return plain
+
+
+def _chunks(path: Path, start: bytes) -> Iterator[bytes]:
+    module = gzip if start.startswith(b"\x1f\x8b") else bz2 if start.startswith(b"BZh") else lzma
+    with cast(IO[bytes], module.open(path, "rb")) as source:
+        while chunk := source.read(1 << 20):
+            yield chunk

@@ -37,8 +37,8 @@ OFFICIAL = OfficialDataset(
     known_damaged=frozenset({"Cat/666.jpg", "Dog/11702.jpg"}),
     licence="Microsoft Research Asirra data set; terms: https://www.microsoft.com/en-us/download/details.aspx?id=54765",
     citation=(
-        "Elson, Douceur, Howell and Saul 2007, Asirra: A CAPTCHA that Exploits Interest-Aligned Manual Image Categorization, "
-        "ACM CCS"
+        "Elson, Douceur, Howell and Saul 2007, Asirra: A CAPTCHA that Exploits Interest-Aligned Manual Image "
+        "Categorization, ACM CCS"
     ),
     homepage="https://www.microsoft.com/en-us/download/details.aspx?id=54765",
 )

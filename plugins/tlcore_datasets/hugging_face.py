@@ -103,8 +103,9 @@ def _columns(argument: str, tables: Mapping[str, Any], options: HuggingFaceOptio
             continue
         usual = [name for name in found if name == kind] or found
         if asked is not None or len(usual) != 1:
+            unclear = f"has no column {asked!r}" if asked else f"it is not clear which column holds the {kind}"
             raise DatasetError(
-                f"hf:{argument}: {f'has no column {asked!r}' if asked else f'it is not clear which column holds the {kind}'}; "
+                f"hf:{argument}: {unclear}; "
                 f"its columns are {', '.join(features)}; name one with --set dataset.{kind}_column=NAME"
             )
         chosen.append(usual[0])

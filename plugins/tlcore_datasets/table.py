@@ -48,8 +48,8 @@ def _columns(path: Path, table: Table, options: TableOptions) -> _Columns:
         if wanted not in table.columns:
             hint = did_you_mean(wanted, table.columns) or ";"
             raise DatasetError(
-                f"{path}: has no column {wanted!r}{hint} it has {', '.join(table.columns) or 'none'}; name the right one with "
-                f"--set dataset.{option}_column=NAME"
+                f"{path}: has no column {wanted!r}{hint} it has {', '.join(table.columns) or 'none'}; name the right one "
+                f"with --set dataset.{option}_column=NAME"
             )
     optional = {}
     for kind, asked in (("split", options.split_column), ("group", options.group_column)):
