@@ -43,9 +43,7 @@ def show_info(dataset: Dataset, summary: DatasetSummary, quiet: bool) -> None:
     console = results()
     splits = list(summary.counts)
     totals = [sum(summary.counts[split].values()) for split in splits]
-    rows = [
-        (name, *(f"{summary.counts[split].get(name, 0):,}" for split in splits)) for name in dataset.class_names
-    ]
+    rows = [(name, *(f"{summary.counts[split].get(name, 0):,}" for split in splits)) for name in dataset.class_names]
     rows.append(("all classes", *(f"{total:,}" for total in totals)))
     console.print(table("", ("class", *(f">{split}" for split in splits)), rows))
     formats = ", ".join(f"{count:,} {name}" for name, count in summary.formats.items())

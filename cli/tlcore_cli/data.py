@@ -37,7 +37,9 @@ def data() -> None:
 
 @click.command(cls=Command)
 @click.argument("name")
-@click.option("--url", "urls", multiple=True, metavar="URL", help="Fetch from here instead; a folder ends with /. Repeatable.")
+@click.option(
+    "--url", "urls", multiple=True, metavar="URL", help="Fetch from here instead; a folder ends with /. Repeatable."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def download(context: click.Context, name: str, urls: tuple[str, ...], as_json: bool) -> None:
@@ -76,9 +78,14 @@ def download(context: click.Context, name: str, urls: tuple[str, ...], as_json: 
 @click.command(cls=Command)
 @click.argument("dataset")
 @click.option("--root", metavar="DIR", help="Your own copy of a named dataset; short for --set dataset.root=DIR")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures of what was found.")
 @click.option(
-    "--exclude-list", type=click.Path(path_type=Path), metavar="FILE", help="Write what to leave out, for 'tl train --exclude'."
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures of what was found."
+)
+@click.option(
+    "--exclude-list",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what to leave out, for tl train --exclude.",
 )
 @click.option("--no-cache", is_flag=True, help="Decode every image again, and keep no results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON on stdout.")
@@ -95,8 +102,8 @@ def check(
 ) -> None:
     """Look at every image of DATASET and report what is damaged, copied, contradictory, leaking or odd.
 
-    It suggests and changes nothing. Copies are found exactly and by likeness (resized, re-encoded). A second check of the same
-    files takes seconds.
+    It suggests and changes nothing. Copies are found exactly and by likeness (resized, re-encoded). A second check of the
+    same files takes seconds.
     """
     from tlcore.audit import audit_dataset, audit_page
     from tlcore.exclusion import write_exclusions
@@ -118,8 +125,8 @@ def check(
         side.print(f"page with pictures: {html}", markup=False)
     if exclude_list is not None:
         write_exclusions(exclude_list, report.exclude, dataset=report.dataset)
-        side.print(f"{len(report.exclude):,} images listed in {exclude_list}; next: tl train {dataset} --exclude {exclude_list}",
-                   markup=False)  # fmt: skip
+        side.print(f"{len(report.exclude):,} images listed in {exclude_list}", markup=False)
+        side.print(f"next: tl train {dataset} --exclude {exclude_list}", markup=False)
 
 
 @click.command(cls=Command)
