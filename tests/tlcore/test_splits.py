@@ -77,3 +77,48 @@ def test_no_training_images_are_refused() -> None:
     given = Dataset(name="d", class_names=("0",), splits={"train": (), "test": dataset({0: 3}).samples})
     with pytest.raises(DatasetError, match="the train split is empty"):
         split_dataset(given, SplitFractions(), 0)
+
+
+def test_pictures_that_belong_together_never_straddle() -> None:
+    data = dataset({0: 60, 1: 60})
+    together = [(f"0/{index:04d}", f"0/{index + 1:04d}") for index in range(0, 40, 2)] + [
+        ("0/0001", "1/0007"),
+        ("gone", "1/0003"),
+    ]
+    split = split_dataset(data, SplitFractions(), seed=2, together=together)
+    where = {sample.name: name for name, samples in split.splits.items() for sample in samples}
+    assert len(where) == 120
+    for names in together:
+        assert len({where[name] for name in names if name in where}) == 1
+
+
+def test_one_large_group_does_not_swallow_the_test_split() -> None:
+    samples = [Sample(BytesImage(b""), f"{index:03d}", 0, "large" if index < 80 else None) for index in range(100)]
+    samples += [Sample(BytesImage(b""), f"b{index:03d}", 1) for index in range(100)]
+    data = Dataset(name="d", class_names=("a", "b"), splits={"all": tuple(samples)})
+    for seed in range(5):
+        split = counted(split_dataset(data, SplitFractions(), seed))
+        assert split["train"][0] >= 80
+        assert split["test"][0] > 0
+
+
+def test_a_class_that_is_one_group_goes_to_train() -> None:
+    samples = [
+        Sample(BytesImage(b""), f"{label}{index}", label, "one" if label else None) for label in (0, 1) for index in range(9)
+    ]
+    split = counted(
+        split_dataset(Dataset(name="d", class_names=("a", "b"), splits={"all": tuple(samples)}), SplitFractions(), 0)
+    )
+    assert (split["train"][1], split["test"][1]) == (9, 0)
+
+
+def test_given_test_classes_without_training_images_are_named() -> None:
+    rows = {"train": (0, 1), "test": (0, 2, 3)}
+    splits = {
+        name: tuple(Sample(BytesImage(b""), f"{name}{label}", label) for label in labels) for name, labels in rows.items()
+    }
+    data = Dataset(name="pets", class_names=("a", "b", "c", "d"), splits=splits)
+    with pytest.raises(
+        DatasetError, match=r"pets: 2 classes of test without any image in train: 'c', 'd'; add images of them"
+    ):
+        split_dataset(data, SplitFractions(), 0)

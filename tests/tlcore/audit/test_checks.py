@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.tlcore.audit.planted import encoded, made_photo, made_photos
 
+from tests.tlcore.audit.planted import encoded, made_photo, made_photos
 from tlcore.audit import InspectionCache, audit_dataset, inspect_image
 from tlcore.dataset import Dataset, LeftOut, Sample
 from tlcore.images import BytesImage
@@ -39,7 +39,9 @@ def test_a_sound_dataset_has_no_findings() -> None:
         pytest.param(added(PHOTOS[1][:200]), "unreadable", "damaged or truncated", id="truncated"),
         pytest.param(added(b""), "unreadable", "the file is empty", id="empty"),
         pytest.param(added(encoded(made_photo(99), "PNG")), "wrong-extension", "is PNG by its content", id="png named jpg"),
-        pytest.param(added(Image.new("RGB", (90, 90), (200, 10, 10))), "blank", "grey levels deviate by 0.0 of 255", id="blank"),
+        pytest.param(
+            added(Image.new("RGB", (90, 90), (200, 10, 10))), "blank", "grey levels deviate by 0.0 of 255", id="blank"
+        ),
         pytest.param(added(made_photo(98, (40, 20))), "extreme-size", "40 x 20 pixels", id="small"),
         pytest.param(added(made_photo(97, (600, 60))), "extreme-size", "600 x 60 pixels", id="long"),
         pytest.param(added(PHOTOS[2]), "exact-duplicates", "2 files with the same bytes", id="copy"),
@@ -58,7 +60,9 @@ def test_one_fault_one_finding(sample: Sample, kind: str, note: str) -> None:
 def test_copies_with_other_colours_or_mirrored_are_other_pictures() -> None:
     photo = made_photo(2)
     swapped = Image.merge("RGB", photo.split()[::-1])
-    report = audit_dataset(dataset(added(swapped, "0/swapped.jpg"), added(photo.transpose(Image.Transpose.ROTATE_90), "0/r.jpg")))
+    report = audit_dataset(
+        dataset(added(swapped, "0/swapped.jpg"), added(photo.transpose(Image.Transpose.ROTATE_90), "0/r.jpg"))
+    )
     assert report.duplicate_sets == ()
 
 

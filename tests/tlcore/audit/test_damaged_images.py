@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.tlcore.audit.planted import encoded, made_photo
 
+from tests.tlcore.audit.planted import encoded, made_photo
 from tlcore.audit import audit_dataset, inspect_image
 from tlcore.dataset import Dataset, Sample
 from tlcore.images import BytesImage
@@ -53,7 +53,9 @@ def damaged_images(count: int, originals: list[bytes]) -> list[bytes]:
 # Pillow warns of oddities in damaged files; a warning is no failure.
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning", "ignore::DeprecationWarning")
 def test_two_thousand_damaged_images_are_decoded_or_listed() -> None:
-    originals = [encoded(made_photo(index, (48, 36)), format, **settings) for index, (format, settings) in enumerate(_ENCODINGS)]
+    originals = [
+        encoded(made_photo(index, (48, 36)), format, **settings) for index, (format, settings) in enumerate(_ENCODINGS)
+    ]
     images = damaged_images(2000, originals)
     started = time.perf_counter()
     samples = tuple(Sample(BytesImage(data), f"{index}", index % 2) for index, data in enumerate(images))

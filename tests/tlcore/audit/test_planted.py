@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.tlcore.audit.planted import Planted, made_photos, plant, real_photos
 
+from tests.tlcore.audit.planted import Planted, made_photos, plant, real_photos
 from tlcore import Dataset, Registry
 from tlcore.audit import AuditReport, audit_dataset, audit_page
 
