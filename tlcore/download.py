@@ -133,10 +133,10 @@ class _Fetch:
                 self._fetch_once()
                 return
             except _Cut as cut:
-                failed = 1 if self._size() > before else failed + 1
+                failed = 0 if self._size() > before else failed + 1
                 if failed >= attempts:
                     raise _Failure(f"{cut}, {failed} times") from cut
-                time.sleep(pause * 2 ** (failed - 1))
+                time.sleep(pause * 2 ** max(0, failed - 1))
 
     def _fetch_once(self) -> None:
         have = self._size()

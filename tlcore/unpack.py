@@ -136,6 +136,10 @@ def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
             raise _refused(archive, info.name, "leads out of the archive")
         if name is not None and info.isfile():
             yield _Member(name, info.size, lambda info=info: _opened(opened, info))  # type: ignore[misc]
+    # The checksum of a compressed tar stands behind its last member; reading on to the end checks it.
+    assert opened.fileobj is not None
+    while opened.fileobj.read(_CHUNK):
+        pass
 
 
 def _opened(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
