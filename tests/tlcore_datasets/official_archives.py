@@ -58,7 +58,9 @@ def pets_archives(lists: dict[str, list[str]] | None = None) -> dict[str, bytes]
         images[f"images/{name}.jpg"] = data[:200] if name in ("beagle_116", "chihuahua_121") else data
     annotations = {
         "annotations/README": b"read me",
-        "annotations/list.txt": "\n".join(["#Image CLASS-ID SPECIES BREED ID", *(line for part in lists.values() for line in part)]).encode(),
+        "annotations/list.txt": "\n".join(
+            ["#Image CLASS-ID SPECIES BREED ID", *(line for part in lists.values() for line in part)]
+        ).encode(),
         "annotations/trimaps/._Abyssinian_1.png": b"resource fork",
         **{f"annotations/{name}": "\n".join(part).encode() for name, part in lists.items()},
     }

@@ -110,7 +110,8 @@ def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> It
         try:
             data = read_image(sample.image, sample.name)
         except ImageError as error:
-            return _Inspected(b"", Inspection(problem=str(error).removeprefix(f"{sample.name}: ")), known=False)
+            reason = str(error).removeprefix(f"{sample.name}: ").removeprefix("cannot be read: ")
+            return _Inspected(b"", Inspection(problem=reason), known=False)
         digest = hashlib.sha256(data).digest()
         known = cache.read(digest) if cache is not None else None
         return _Inspected(digest, known or inspect_image(data), known is not None)

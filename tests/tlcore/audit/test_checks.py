@@ -146,4 +146,4 @@ def test_io_errors_become_findings() -> None:
 
     report = audit_dataset(dataset(Sample(Gone(), "0/locked.jpg", 0)))
     finding = report.finding("unreadable")
-    assert finding is not None and finding.entries[0].note == "cannot be read: Permission denied"
+    assert finding is not None and finding.entries[0].note == "Permission denied"
