@@ -17,7 +17,7 @@ ALL = "all"
 SPLIT_NAMES = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One labelled image.
 
@@ -93,6 +93,16 @@ class Dataset:
     def samples(self) -> tuple[Sample, ...]:
         """All samples, split by split."""
         return tuple(sample for samples in self.splits.values() for sample in samples)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Split name to class name to number of images, splits in their usual order, classes that have images."""
+        found: dict[str, dict[str, int]] = {}
+        for split in (ALL, *SPLIT_NAMES):
+            if split in self.splits:
+                by_label = Counter(sample.label for sample in self.splits[split])
+                found[split] = {self.class_names[label]: by_label[label] for label in sorted(by_label)}
+        return found
 
     @property
     def is_split(self) -> bool:

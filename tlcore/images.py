@@ -33,7 +33,7 @@ class ImageSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileImage:
     """An image in a file."""
 
@@ -44,7 +44,7 @@ class FileImage:
         return self.path.read_bytes()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BytesImage:
     """An image held in memory, encoded as PNG, JPEG or another format Pillow reads."""
 

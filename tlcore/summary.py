@@ -65,10 +65,7 @@ def summarise_dataset(dataset: Dataset, *, progress: Progress = silent) -> Datas
     progress(ProgressEvent("headers", len(sizes), len(sizes)))
     known = sizes[sizes[:, 0] > 0]
     return DatasetSummary(
-        counts={
-            split: dict(Counter(dataset.class_names[sample.label] for sample in samples))
-            for split, samples in dataset.splits.items()
-        },
+        counts=dataset.counts,
         formats=dict(formats.most_common()),
         total_bytes=total,
         widths=_spread(known[:, 0]),

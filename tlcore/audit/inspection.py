@@ -56,8 +56,8 @@ def inspect_image(data: bytes) -> Inspection:
         image = decode_image(data, _NAME)
     except ImageError as error:
         return Inspection(problem=str(error).removeprefix(f"{_NAME}: "), format=_format(data))
-    small = image.reduce(max(1, min(image.size) // (2 * _GREY_SIDE)))
-    grey = small.convert("L").resize((_GREY_SIDE, _GREY_SIDE), Image.Resampling.BOX)
+    small = image.reduce(max(1, min(image.size) // _GREY_SIDE))
+    grey = small.convert("L").resize((_GREY_SIDE, _GREY_SIDE), Image.Resampling.BILINEAR)
     return Inspection(
         format=_format(data),
         width=image.width,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import astuple, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 
@@ -14,6 +15,7 @@ from tlcore.audit.inspection import VERSION, Inspection
 from tlcore.errors import TlcoreError
 
 _COLUMNS = tuple(field.name for field in fields(Inspection))
+_values = attrgetter(*_COLUMNS)
 
 
 class InspectionCache:
@@ -30,10 +32,10 @@ class InspectionCache:
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     cache = InspectionCache(Path(directory))
         ...     cache.write([(bytes(32), Inspection(format="PNG", width=3, height=2))])
-        ...     found = cache.read(bytes(32))
+        ...     found = cache.read([bytes(32), bytes(31) + b"1"])
         ...     cache.close()
-        >>> found.width
-        3
+        >>> [inspection.width for inspection in found.values()]
+        [3]
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,20 +47,20 @@ class InspectionCache:
         except (OSError, sqlite3.Error) as error:
             raise TlcoreError(f"{self.path}: the audit's cache cannot be opened: {error}") from error
 
-    def read(self, digest: bytes) -> Inspection | None:
-        """Return what is known of an image, or None."""
-        query = f"SELECT {', '.join(_COLUMNS)} FROM inspections WHERE digest = ?"
+    def read(self, digests: Sequence[bytes]) -> dict[bytes, Inspection]:
+        """Return digest to inspection for those of up to 500 images that are known."""
+        query = f"SELECT digest, {', '.join(_COLUMNS)} FROM inspections WHERE digest IN ({_marks(len(digests))})"
         with self._lock:
-            row = self._connection.execute(query, (digest,)).fetchone()
-        return Inspection(**dict(zip(_COLUMNS, row, strict=True))) if row is not None else None
+            rows = self._connection.execute(query, tuple(digests)).fetchall()
+        return {digest: Inspection(**dict(zip(_COLUMNS, values, strict=True))) for digest, *values in rows}
 
     def write(self, rows: Iterable[tuple[bytes, Inspection]]) -> None:
         """Add (digest, inspection) pairs, all or none."""
-        marks = ", ".join("?" for _ in range(1 + len(_COLUMNS)))
-        statement = f"INSERT OR REPLACE INTO inspections (digest, {', '.join(_COLUMNS)}) VALUES ({marks})"
+        columns = ", ".join(("digest", *_COLUMNS))
+        statement = f"INSERT OR REPLACE INTO inspections ({columns}) VALUES ({_marks(1 + len(_COLUMNS))})"
         try:
             with self._lock, self._connection:
-                self._connection.executemany(statement, [(digest, *astuple(inspection)) for digest, inspection in rows])
+                self._connection.executemany(statement, [(digest, *_values(inspection)) for digest, inspection in rows])
         except sqlite3.Error as error:
             raise TlcoreError(f"{self.path}: the audit's cache cannot be written: {error}") from error
 
@@ -89,3 +91,7 @@ class InspectionCache:
             connection.close()
             raise
         return connection
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)

@@ -28,13 +28,16 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 0
 section { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 .kind { font-size: .78rem; font-weight: 600; } .problem .kind { color: var(--problem); }
 .notice .kind { color: var(--notice); } .good { color: var(--good); font-weight: 600; }
-.entries { display: grid; gap: .75rem; }
+.entries { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19.5rem), 1fr)); }
+.entry.wide { grid-column: 1 / -1; }
+nav { margin: .75rem 0; } nav ul { list-style: none; margin: 0; padding: 0; } nav li { margin: .2rem 0; }
+a { color: inherit; text-underline-offset: .2em; }
 .entry { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .7rem; }
 .entry p { margin: 0 0 .4rem; } .entry p:last-child { margin: 0; }
 .images { display: flex; flex-wrap: wrap; gap: .6rem; }
-figure { margin: 0; width: 8.5rem; } figure img, .none { width: 100%; height: 6.5rem; border-radius: .3rem; }
-figure img { object-fit: contain; background: var(--paper); border: 1px solid var(--line); display: block; }
-.none { display: grid; place-items: center; border: 1px dashed var(--line); color: var(--soft); font-size: .8rem; }
+figure { margin: 0; width: 8.5rem; } figure img { width: 100%; height: 6.5rem; border-radius: .3rem;
+  object-fit: contain; background: var(--paper); border: 1px solid var(--line); display: block; }
+.unseen { font-size: .85rem; color: var(--soft); }
 figcaption { font-size: .75rem; line-height: 1.3; margin-top: .2rem; }
 .table { overflow-x: auto; } table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; } tr { border-bottom: 1px solid var(--line); }
@@ -49,6 +52,11 @@ def audit_page(report: AuditReport, dataset: Dataset) -> str:
         dataset: the one that was audited.
     """
     samples = {sample.name: (sample, split) for split, part in dataset.splits.items() for sample in part}
+    overview = "".join(
+        f'<li class="{finding.severity}"><span class="kind">{finding.severity}</span> '
+        f'<a href="#{finding.kind}">{escape(finding.summary)}</a></li>'
+        for finding in report.findings
+    )
     sections = [_section(finding, samples, dataset.class_names) for finding in report.findings]
     verdict = "" if report.findings else '<p class="good">Nothing was found that needs your attention.</p>'
     title = f"Audit of {escape(report.dataset)}"
@@ -59,7 +67,7 @@ def audit_page(report: AuditReport, dataset: Dataset) -> str:
         f'<p class="soft">{report.images:,} images, {len(dataset.class_names):,} classes; '
         f"{len(report.problems)} kinds of problem, {len(report.findings) - len(report.problems)} of notice; "
         f"{len(report.exclude):,} images suggested to leave out. Nothing was changed.</p>\n"
-        f"{verdict}{_counts(report)}\n{''.join(sections)}</main></body></html>\n"
+        f"{verdict}<nav><ul>{overview}</ul></nav>{_counts(report)}\n{''.join(sections)}</main></body></html>\n"
     )
 
 
@@ -96,15 +104,17 @@ def _entry(entry: Entry, samples: Mapping[str, tuple[Sample, str]], class_names:
     hidden = len(entry.images) - MAX_IMAGES
     more = f'<p class="soft">and {hidden:,} images more</p>' if hidden > 0 else ""
     images = f'<div class="images">{figures}</div>{more}' if figures else ""
-    return f'<div class="entry"><p>{escape(entry.note)}</p>{images}</div>'
+    width = " wide" if len(entry.images) > 2 else ""
+    return f'<div class="entry{width}"><p>{escape(entry.note)}</p>{images}</div>'
 
 
 def _figure(name: str, samples: Mapping[str, tuple[Sample, str]], class_names: tuple[str, ...]) -> str:
     shown = escape(name.encode("utf-8", "backslashreplace").decode())
     if name not in samples:
-        return f'<figure><div class="none">not an image</div><figcaption>{shown}</figcaption></figure>'
+        return f'<div class="unseen">{shown}</div>'
     sample, split = samples[name]
-    uri = data_uri(sample)
-    picture = f'<img src="{uri}" alt="">' if uri else '<div class="none">cannot be read</div>'
     place = escape(class_names[sample.label]) + ("" if split == "all" else f", {escape(split)}")
-    return f"<figure>{picture}<figcaption>{shown}<br>{place}</figcaption></figure>"
+    uri = data_uri(sample)
+    if not uri:
+        return f'<div class="unseen">{shown}<br>{place}</div>'
+    return f'<figure><img src="{uri}" alt=""><figcaption>{shown}<br>{place}</figcaption></figure>'

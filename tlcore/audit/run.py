@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,10 +46,7 @@ def audit_dataset(dataset: Dataset, *, cache_directory: Path | None = None, prog
     findings = sorted(_findings(subject), key=lambda finding: finding.severity != "problem")
     return AuditReport(
         dataset=dataset.name,
-        counts={
-            split: dict(Counter(dataset.class_names[sample.label] for sample in samples))
-            for split, samples in dataset.splits.items()
-        },
+        counts=dataset.counts,
         findings=tuple(findings),
         exclude=suggest_exclusions(subject),
         duplicate_sets=tuple(subject.names(members) for members in subject.sets),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -30,7 +30,7 @@ _ROW = np.dtype(
         ("format", np.uint8),
     ]
 )
-_AHEAD = 64
+_AT_ONCE = 8
 _WRITE_EVERY = 256
 
 
@@ -57,6 +57,8 @@ class InspectionTable:
 
 @dataclass(frozen=True, slots=True)
 class _Inspected:
+    """One image inspected; without a digest where its bytes cannot be had."""
+
     digest: bytes
     inspection: Inspection
     known: bool
@@ -65,65 +67,80 @@ class _Inspected:
 def inspect_samples(samples: Sequence[Sample], cache: InspectionCache | None, progress: Progress) -> InspectionTable:
     """Inspect samples in threads; an exception that `progress` raises cancels, and what was inspected stays in the cache."""
     table = InspectionTable(np.zeros(len(samples), _ROW))
-    positions: dict[str, int] = {}
     fresh: list[tuple[bytes, Inspection]] = []
     progress(ProgressEvent("audit", 0, len(samples)))
+    done = 0
     try:
-        for index, found in enumerate(_inspect_all(samples, cache)):
-            _fill(table, index, found, positions)
-            if found.digest and not found.known:
-                fresh.append((found.digest, found.inspection))
+        for part in _inspect_all(samples, cache):
+            _fill(table, done, part)
+            done += len(part)
+            fresh += [(found.digest, found.inspection) for found in part if found.digest and not found.known]
             if cache is not None and len(fresh) >= _WRITE_EVERY:
                 cache.write(fresh)
                 fresh.clear()
-            if (index + 1) % _AHEAD == 0:
-                progress(ProgressEvent("audit", index + 1, len(samples)))
+            progress(ProgressEvent("audit", done, len(samples)))
     finally:
         if cache is not None and fresh:
             cache.write(fresh)
-    progress(ProgressEvent("audit", len(samples), len(samples)))
     return table
 
 
-def _fill(table: InspectionTable, index: int, found: _Inspected, positions: dict[str, int]) -> None:
-    inspection = found.inspection
-    if inspection.format not in positions:
-        positions[inspection.format] = len(table.formats)
-        table.formats.append(inspection.format)
-    if inspection.problem:
-        table.problems[index] = inspection.problem
-    table.cached += found.known
-    table.rows[index] = (
-        np.frombuffer(found.digest or bytes(32), np.uint8),
-        np.frombuffer(inspection.hash, np.uint8),
-        np.frombuffer(inspection.colours, np.uint8),
-        inspection.width,
-        inspection.height,
-        inspection.spread,
-        not inspection.problem,
-        positions[inspection.format],
-    )
+def _fill(table: InspectionTable, start: int, part: Sequence[_Inspected]) -> None:
+    rows = table.rows[start : start + len(part)]
+    inspections = [found.inspection for found in part]
+    rows["digest"] = _bytes(found.digest or bytes(32) for found in part).reshape(len(part), -1)
+    rows["hash"] = _bytes(inspection.hash for inspection in inspections).reshape(len(part), -1)
+    rows["colours"] = _bytes(inspection.colours for inspection in inspections).reshape(len(part), -1)
+    rows["width"] = [inspection.width for inspection in inspections]
+    rows["height"] = [inspection.height for inspection in inspections]
+    rows["spread"] = [inspection.spread for inspection in inspections]
+    rows["sound"] = [not inspection.problem for inspection in inspections]
+    for index, inspection in enumerate(inspections, start):
+        if inspection.format not in table.formats:
+            table.formats.append(inspection.format)
+        table.rows["format"][index] = table.formats.index(inspection.format)
+        if inspection.problem:
+            table.problems[index] = inspection.problem
+    table.cached += sum(found.known for found in part)
 
 
-def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> Iterator[_Inspected]:
-    def inspect(sample: Sample) -> _Inspected:
-        try:
-            data = read_image(sample.image, sample.name)
-        except ImageError as error:
-            reason = str(error).removeprefix(f"{sample.name}: ").removeprefix("cannot be read: ")
-            return _Inspected(b"", Inspection(problem=reason), known=False)
-        digest = hashlib.sha256(data).digest()
-        known = cache.read(digest) if cache is not None else None
-        return _Inspected(digest, known or inspect_image(data), known is not None)
+def _bytes(parts: Iterable[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(parts), np.uint8)
+
+
+def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> Iterator[list[_Inspected]]:
+    """Inspect in threads, a few images at a time so that little time goes into passing them on; yields in order."""
+
+    def inspect(start: int) -> list[_Inspected]:
+        return _inspect_some(samples[start : start + _AT_ONCE], cache)
 
     pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="tlcore-audit")
-    ahead: deque[Future[_Inspected]] = deque()
+    ahead: deque[Future[list[_Inspected]]] = deque()
     try:
-        for sample in samples:
-            ahead.append(pool.submit(inspect, sample))
-            if len(ahead) >= _AHEAD:
+        for start in range(0, len(samples), _AT_ONCE):
+            ahead.append(pool.submit(inspect, start))
+            if len(ahead) >= 4 * available_cores():
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _inspect_some(samples: Sequence[Sample], cache: InspectionCache | None) -> list[_Inspected]:
+    contents: list[bytes] = []
+    failures: dict[int, str] = {}
+    for index, sample in enumerate(samples):
+        try:
+            contents.append(read_image(sample.image, sample.name))
+        except ImageError as error:
+            contents.append(b"")
+            failures[index] = str(error).removeprefix(f"{sample.name}: ").removeprefix("cannot be read: ")
+    digests = [hashlib.sha256(data).digest() for data in contents]
+    known = cache.read(digests) if cache is not None else {}
+    return [
+        _Inspected(b"", Inspection(problem=failures[index]), known=False)
+        if index in failures
+        else _Inspected(digest, known.get(digest) or inspect_image(data), digest in known)
+        for index, (data, digest) in enumerate(zip(contents, digests, strict=True))
+    ]
