@@ -13,8 +13,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from tlcore.atomic import new_directory
 from tlcore.errors import DatasetError
@@ -47,7 +48,7 @@ class _Member:
 
     name: str
     size: int
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], BufferedIOBase]
 
 
 def unpack(archives: list[Path], target: Path, *, limits: UnpackLimits | None = None, progress: Progress = silent) -> None:
@@ -124,7 +125,7 @@ def _zip_members(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
         if name is None:
             raise _refused(archive, info.filename, "leads out of the archive")
         if not info.is_dir():
-            yield _Member(name, info.file_size, lambda info=info: opened.open(info))  # type: ignore[misc]
+            yield _Member(name, info.file_size, partial(_opened_zip, opened, info))
 
 
 def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
@@ -135,16 +136,22 @@ def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
         if name is None and not (info.isdir() and PurePosixPath(info.name) == PurePosixPath()):
             raise _refused(archive, info.name, "leads out of the archive")
         if name is not None and info.isfile():
-            yield _Member(name, info.size, lambda info=info: _opened(opened, info))  # type: ignore[misc]
+            yield _Member(name, info.size, partial(_opened_tar, opened, info))
     # The checksum of a compressed tar stands behind its last member; reading on to the end checks it.
     assert opened.fileobj is not None
     while opened.fileobj.read(_CHUNK):
         pass
 
 
-def _opened(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+def _opened_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BufferedIOBase:
+    file = archive.open(info)
+    assert isinstance(file, BufferedIOBase)
+    return file
+
+
+def _opened_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> BufferedIOBase:
     file = archive.extractfile(info)
-    assert file is not None  # a regular file always opens
+    assert isinstance(file, BufferedIOBase)  # a regular file always opens
     return file
 
 

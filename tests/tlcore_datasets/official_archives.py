@@ -8,10 +8,9 @@ import tarfile
 import zipfile
 from dataclasses import replace
 
-from tlcore_datasets.official import OfficialDataset
-
 from tests.tlcore.audit.planted import encoded, made_photo
 from tlcore.download import RemoteFile
+from tlcore_datasets.official import OfficialDataset
 
 BREEDS = {"Abyssinian": 1, "american_bulldog": 2, "beagle": 2, "Bengal": 1, "chihuahua": 2}
 """Breed to species, 1 for cats; the class numbers follow this order."""

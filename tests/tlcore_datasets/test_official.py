@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tlcore_cli.main import tl
-from tlcore_datasets import cats_vs_dogs, oxford_pets
 
 from tests.tlcore.file_server import FileServer, serve
 from tests.tlcore_datasets.official_archives import BREEDS, cats_vs_dogs_zip, pet_lists, pets_archives, served_from
@@ -22,6 +20,8 @@ from tlcore import Dataset, Registry
 from tlcore.audit import audit_dataset
 from tlcore.errors import DatasetError, DownloadError
 from tlcore.paths import datasets_directory
+from tlcore_cli.main import tl
+from tlcore_datasets import cats_vs_dogs, oxford_pets
 
 CATS_ZIP = "kagglecatsanddogs_5340.zip"
 
