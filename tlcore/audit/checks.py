@@ -53,11 +53,9 @@ def unreadable(subject: AuditSubject) -> Finding | None:
 
 def label_conflicts(subject: AuditSubject) -> Finding | None:
     """The same picture under several classes."""
-    entries = []
-    for members in subject.sets:
-        classes = subject.class_names(members)
-        if len(classes) > 1:
-            entries.append(Entry(subject.names(members), f"one picture labelled {', '.join(classes)}"))
+    entries = [
+        Entry(subject.names(members), conflict) for members in subject.sets if (conflict := subject.conflict(members))
+    ]
     return _finding(
         "label-conflict",
         "problem",
@@ -105,12 +103,12 @@ def group_leaks(subject: AuditSubject) -> Finding | None:
 
 def exact_duplicates(subject: AuditSubject) -> Finding | None:
     """Files with the same bytes."""
-    entries = [Entry(subject.names(members), f"{len(members)} files with the same bytes") for members in subject.equal]
+    entries = [Entry(subject.names(members), f"{len(members):,} files with the same bytes") for members in subject.equal]
     extra = sum(len(members) - 1 for members in subject.equal)
     return _finding(
         "exact-duplicates",
         "notice",
-        f"{extra} exact {'copy' if extra == 1 else 'copies'} of {_number(entries, 'image')}",
+        f"{extra:,} exact {'copy' if extra == 1 else 'copies'} of {_number(entries, 'image')}",
         "a split made by tlcore keeps copies together; exclude them to count each picture once",
         entries,
         limit=None,
@@ -119,7 +117,7 @@ def exact_duplicates(subject: AuditSubject) -> Finding | None:
 
 def near_duplicates(subject: AuditSubject) -> Finding | None:
     """Pictures that look alike and are stored otherwise."""
-    entries = [Entry(subject.names(members), f"{len(members)} images look alike") for members in subject.near]
+    entries = [Entry(subject.names(members), f"{len(members):,} images look alike") for members in subject.near]
     return _finding(
         "near-duplicates",
         "notice",

@@ -14,6 +14,8 @@ MIN_SIDE = 32
 SPLIT_RANK = {"train": 0, "all": 0, "validation": 1, "test": 2}
 """Of a picture that is in several splits, the copy in the highest-ranked one is kept."""
 
+_NAMED = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSubject:
@@ -40,10 +42,13 @@ class AuditSubject:
         """Return the names of images."""
         return tuple(self.samples[index].name for index in members)
 
-    def class_names(self, members: Iterable[int]) -> list[str]:
-        """Return the classes of images, each once, in order of first appearance."""
-        labels = dict.fromkeys(self.samples[index].label for index in members)
-        return [self.dataset.class_names[label] for label in labels]
+    def conflict(self, members: Iterable[int]) -> str:
+        """Return what is the matter where images of one picture have several labels; empty where they agree."""
+        labels = list(dict.fromkeys(self.samples[index].label for index in members))
+        if len(labels) == 1:
+            return ""
+        more = f" and {len(labels) - _NAMED:,} more" if len(labels) > _NAMED else ""
+        return f"one picture labelled {', '.join(self.dataset.class_names[label] for label in labels[:_NAMED])}{more}"
 
     def split_names(self, members: Iterable[int]) -> list[str]:
         """Return the splits of images, each once, in order of first appearance."""

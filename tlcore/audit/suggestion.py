@@ -19,10 +19,10 @@ def suggest_exclusions(subject: AuditSubject) -> dict[str, str]:
     for index in np.flatnonzero(rows["sound"] & is_blank(rows["spread"])).tolist():
         reasons.setdefault(index, "blank")
     for members in subject.sets:
-        classes = subject.class_names(members)
-        if len(classes) > 1:
+        conflict = subject.conflict(members)
+        if conflict:
             for index in members:
-                reasons.setdefault(index, f"one picture labelled {', '.join(classes)}")
+                reasons.setdefault(index, conflict)
         kept = max(SPLIT_RANK[subject.splits[index]] for index in members)
         for index in members:
             if SPLIT_RANK[subject.splits[index]] < kept:
