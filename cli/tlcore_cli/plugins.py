@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tlcore_cli.command import SHARED_OPTIONS, Command, Settings, settings_of
+from tlcore_cli.plugins_check import check
 
 if TYPE_CHECKING:
     from tlcore.plugins import Plugin
@@ -24,6 +25,9 @@ def plugins(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is None:
         settings = settings_of(context)
         _show(settings.registry().plugins, as_json, settings)
+
+
+plugins.add_command(check)
 
 
 @plugins.command("list", cls=Command)
