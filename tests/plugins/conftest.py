@@ -12,7 +12,6 @@ import pytest
 
 collect_ignore_glob = ["tlcore-*"]
 
-HERE = Path(__file__).parent
 NAMES = ("tlcore-hog", "tlcore-boosted", "tlcore-hello-report")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,7 +24,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     output = tmp_path_factory.mktemp("wheels")
     for name in NAMES:
         command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(output)]
-        subprocess.run(command, cwd=HERE / name, check=True, capture_output=True)
+        subprocess.run(command, cwd=Path(__file__).parent / name, check=True, capture_output=True)
     return sorted(output.glob("*.whl"))
 
 
@@ -65,7 +64,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(24):
         for name in ("bar", "disc"):
             image = Image.fromarray(random.integers(90, 130, (70, 90, 3), dtype=np.uint8))
-            left, top = (int(value) for value in random.integers(5, 30, 2))
+            left, top = (int(value) for value in random.integers(14, 20, 2))
             draw = ImageDraw.Draw(image)
             (draw.rectangle if name == "bar" else draw.ellipse)((left, top, left + 35, top + 35), fill=(230, 210, 60))
             (folder / name).mkdir(exist_ok=True)

@@ -92,6 +92,6 @@ class Trees:
 
 
 def _at_most(thresholds: np.ndarray) -> np.ndarray:
-    """Return the largest float32 values not above the thresholds: float32 features compare with them as with the exact ones."""
+    """Return the largest float32 values not above the thresholds: float32 features compare as with the exact ones."""
     nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest).astype(np.float32)

@@ -21,5 +21,5 @@ class TestCoarseHog(BackboneConformance):
 
 
 def test_an_image_smaller_than_a_block_is_refused() -> None:
-    with pytest.raises(BackboneError, match="set backbone.image_size to at least 64"):
+    with pytest.raises(BackboneError, match=r"set backbone\.image_size to at least 64"):
         Registry().backbone("hog", {"cell": 32, "image_size": 40})
