@@ -8,6 +8,7 @@ import click
 
 from tlcore_cli.command import SHARED_OPTIONS, Command, Settings, settings_of
 from tlcore_cli.plugins_check import check
+from tlcore_cli.plugins_new import new
 
 if TYPE_CHECKING:
     from tlcore.plugins import Plugin
@@ -28,6 +29,7 @@ def plugins(context: click.Context, as_json: bool) -> None:
 
 
 plugins.add_command(check)
+plugins.add_command(new)
 
 
 @plugins.command("list", cls=Command)

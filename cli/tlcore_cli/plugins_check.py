@@ -35,9 +35,7 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @click.pass_context
-def check(
-    context: click.Context, name: str, arguments: tuple[str, ...], settings: tuple[str, ...], as_json: bool
-) -> int:
+def check(context: click.Context, name: str, arguments: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> int:
     """Run the conformance kit on an installed plugin and everything it offers.
 
     NAME is an entry point, a distribution, or 'distribution:entry-point'. These are the checks that 'tlcore.testing' ships
