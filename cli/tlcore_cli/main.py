@@ -50,6 +50,15 @@ Start here:
 def tl(context: click.Context) -> None:
     """Transfer learning for images, extended by installing packages."""
     context.ensure_object(Settings)
+    _tell_lost_plugins()
+
+
+def _tell_lost_plugins() -> None:
+    """Say once, after an upgrade of tlcore, which plugins it lost."""
+    from tlcore_cli.plugin_record import lost_plugins
+
+    for name, line in lost_plugins().items():
+        click.echo(f"tl: plugin {name} is gone since tlcore was upgraded: tl plugins install '{line}'", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -8,6 +8,8 @@ import click
 
 from tlcore_cli.command import SHARED_OPTIONS, Command, Settings, settings_of
 from tlcore_cli.plugins_check import check
+from tlcore_cli.plugins_freeze import freeze, restore
+from tlcore_cli.plugins_install import install, uninstall, upgrade
 from tlcore_cli.plugins_new import new
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ def plugins(context: click.Context, as_json: bool) -> None:
         _show(settings.registry().plugins, as_json, settings)
 
 
-plugins.add_command(check)
-plugins.add_command(new)
+for command in (install, uninstall, upgrade, freeze, restore, check, new):
+    plugins.add_command(command)
 
 
 @plugins.command("list", cls=Command)
