@@ -26,7 +26,8 @@ COMMANDS = {
     "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),
     "heads": ("tlcore_cli.listings:heads", "List ways to learn from features."),
     "visualizers": ("tlcore_cli.listings:visualizers", "List ways to look into a network."),
-    "plugins": ("tlcore_cli.plugins:plugins", "Show installed plugins, switch them on and off."),
+    "plugins": ("tlcore_cli.plugins:plugins", "Show, install, check and write plugins; switch them on and off."),
+    "doctor": ("tlcore_cli.doctor:doctor", "Say what is wrong with this installation, and what to do."),
 }
 """Command name to the module that has it, imported when it is run, and its help line, shown without importing."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -14,11 +14,13 @@ TIMEOUT = 120.0
 """Seconds that loading all plugins may take."""
 
 _PROGRAM = """
-import json
+import json, sys
 from importlib.metadata import entry_points
 from tlcore.plugins import load_plugins, normalise_distribution
 loaded = {}
-for plugin in load_plugins():
+for plugin in load_plugins(sys.argv[1:]):
+    if plugin.status == "disabled":
+        continue
     entry = loaded.setdefault(plugin.distribution, {"version": plugin.version, "offers": [], "errors": []})
     entry["offers"] += [f"{kind} {spec.name}" for kind, specs in plugin.offers.items() for spec in specs]
     entry["errors"] += plugin.errors
@@ -34,11 +36,15 @@ print("\\0" + json.dumps(loaded))
 """
 
 
-def loaded_elsewhere() -> dict[str, dict[str, Any]]:
-    """Return distribution to its version, what it offers and what is wrong, as a fresh process finds them."""
+def loaded_elsewhere(disabled: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return distribution to its version, what it offers and what is wrong, as a fresh process finds them.
+
+    Args:
+        disabled: plugins not to import.
+    """
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-c", _PROGRAM, *disabled],
             capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

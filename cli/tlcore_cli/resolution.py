@@ -54,7 +54,9 @@ def run_tool(command: Sequence[str]) -> str:
         raise TlcoreError(f"{command[0]}: cannot be run: {error.strerror or error}") from error
     if done.returncode != 0:
         raise TlcoreError(
-            _reason("pip" if "pip" in command[1:3] else Path(command[0]).stem, f"{done.stderr}\n{done.stdout}", done.returncode)
+            _reason(
+                "pip" if "pip" in command[1:3] else Path(command[0]).stem, f"{done.stderr}\n{done.stdout}", done.returncode
+            )
         )
     return done.stdout + done.stderr
 
