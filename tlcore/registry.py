@@ -18,7 +18,7 @@ from tlcore.dataset import Dataset
 from tlcore.errors import NameConflictError, PluginError, TlcoreError, UnknownNameError, did_you_mean
 from tlcore.head import Head
 from tlcore.options import make_options
-from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module
+from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module, told
 from tlcore.specs import DatasetSpec, Spec, import_target
 from tlcore.visualizer import Visualizer
 
@@ -209,7 +209,5 @@ def _call_plugin(offer: Offer, function: Callable[..., Any], *arguments: object)
         raise PluginError(
             f"{offer.spec.name!r} of {offer.plugin.label} needs the package {missing!r}, which is not installed: {remedy}"
         ) from error
-    except Exception as error:  # the plugin boundary
-        raise PluginError(
-            f"plugin {offer.plugin.label} failed on {offer.spec.name!r}: {type(error).__name__}: {error}"
-        ) from error
+    except (Exception, SystemExit) as error:  # the plugin boundary
+        raise PluginError(f"plugin {offer.plugin.label} failed on {offer.spec.name!r}: {told(error)}") from error

@@ -233,6 +233,9 @@ def _plugins() -> Iterator[Finding]:
         if entry["errors"]:
             remedy = f"'tl plugins upgrade {name}', 'tl plugins disable {name}' or 'tl plugins uninstall {name}'"
             yield Finding(f"plugin {name}", "problem", "; ".join(entry["errors"]), remedy, entry)
+        elif entry["notes"]:
+            remedy = f"tell its authors; 'tl plugins disable {name}' switches it off"
+            yield Finding(f"plugin {name}", "warning", "; ".join(entry["notes"]), remedy, entry)
         elif name not in off:
             yield Finding(f"plugin {name}", "ok", f"{entry['version']}: {', '.join(entry['offers'])}", details=entry)
 

@@ -98,6 +98,8 @@ def _show(found: tuple[Plugin, ...], as_json: bool, settings: Settings) -> None:
     console = results()
     console.print(table("", ("distribution", "entry point", "status", "offers", ">API", ">import ms"), rows))
     for plugin in found:
+        for note in plugin.notes:
+            console.print(f"note: {plugin.label} {note}", markup=False)
         for error in plugin.errors:
             console.print(f"{plugin.status}: {plugin.label}: {error}", markup=False)
             if settings.debug and plugin.cause is not None:
@@ -114,6 +116,7 @@ def _plugin_dict(plugin: Plugin) -> dict[str, Any]:
         "module": plugin.module,
         "status": plugin.status,
         "errors": list(plugin.errors),
+        "notes": list(plugin.notes),
         "offers": {kind: [spec.name for spec in specs] for kind, specs in plugin.offers.items()},
         "api_version": plugin.api_version,
         "import_milliseconds": plugin.import_milliseconds,

@@ -21,12 +21,13 @@ loaded = {}
 for plugin in load_plugins(sys.argv[1:]):
     if plugin.status == "disabled":
         continue
-    entry = loaded.setdefault(plugin.distribution, {"version": plugin.version, "offers": [], "errors": []})
+    entry = loaded.setdefault(plugin.distribution, {"version": plugin.version, "offers": [], "errors": [], "notes": []})
     entry["offers"] += [f"{kind} {spec.name}" for kind, specs in plugin.offers.items() for spec in specs]
     entry["errors"] += plugin.errors
+    entry["notes"] += plugin.notes
 for point in entry_points(group="tlcore.commands"):
     name = normalise_distribution(point.dist.name)
-    entry = loaded.setdefault(name, {"version": point.dist.version, "offers": [], "errors": []})
+    entry = loaded.setdefault(name, {"version": point.dist.version, "offers": [], "errors": [], "notes": []})
     entry["offers"].append(f"command {point.name}")
     try:
         point.load()
@@ -48,11 +49,18 @@ def loaded_elsewhere(disabled: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
             capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return {"(all)": {"version": "", "offers": [], "errors": [f"loading the plugins takes more than {TIMEOUT:g} s"]}}
+        return {
+            "(all)": {
+                "version": "",
+                "offers": [],
+                "notes": [],
+                "errors": [f"loading the plugins takes more than {TIMEOUT:g} s"],
+            }
+        }
     report = done.stdout.rpartition("\0")[2]
     if not report.strip().startswith("{"):
         told = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return {"(all)": {"version": "", "offers": [], "errors": [f"loading the plugins failed: {told[-1]}"]}}
+        return {"(all)": {"version": "", "offers": [], "notes": [], "errors": [f"loading the plugins failed: {told[-1]}"]}}
     found: dict[str, dict[str, Any]] = json.loads(report)
     return found
 
@@ -64,6 +72,8 @@ def tell_loaded(before: Mapping[str, Any], after: Mapping[str, Any], named: set[
         entry = after[name]
         offers = ", ".join(entry["offers"]) or "nothing"
         click.echo(f"{name} {entry['version']}: offers {offers}")
+        for note in entry["notes"]:
+            click.echo(f"{name} {entry['version']}: {note}")
         for error in entry["errors"]:
             click.echo(f"{name} {entry['version']}: broken: {error}")
     for name in sorted(named - set(after)):

@@ -68,7 +68,8 @@ def changes(printed: str) -> list[Change]:
         report, _ = json.JSONDecoder().raw_decode(printed[begin:])
         found = [(item["metadata"]["name"], item["metadata"]["version"]) for item in report["install"]]
         return [Change(name, _installed(name), after) for name, after in found]
-    removed, added = {}, {}
+    removed: dict[str, str] = {}
+    added: dict[str, str] = {}
     for sign, name, number in filter(None, (_parts(line) for line in printed.splitlines())):
         (removed if sign == "-" else added)[name] = number
     return [Change(name, removed.get(name), added.get(name)) for name in sorted({**removed, **added})]
