@@ -101,6 +101,11 @@ class Bundle:
             raise BundleError(f"{self.path}: backbone {reference} has another preprocess record than the bundle")
         return backbone
 
+    def _repr_html_(self) -> str:
+        from tlcore.notebook import bundle_html
+
+        return bundle_html(str(self.path), self.record)
+
     def logits(self, images: UInt8[np.ndarray, "images height width 3"]) -> Float32[np.ndarray, "images classes"]:
         """Return logits, (images, classes) float32, of images as `Preprocess.pixels` returns them."""
         return self.head.logits(self.backbone.features(images))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -64,7 +64,7 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.registry = registry
 
-    def fit(self, X: Iterable[ImageLike], y: object = None) -> Self:
+    def fit(self, X: Iterable[ImageLike], y: object = None) -> Features:
         """Do nothing and return the estimator: features need no fitting."""
         return self
 
@@ -146,7 +146,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.registry = registry
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> Classifier:
         """Fit on features, (images, features), and labels, (images,).
 
         Raises:

@@ -17,6 +17,8 @@ from tlcore.testing import (
     run_checks,
 )
 
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
 KINDS: dict[type[Conformance], str] = {
     BackboneConformance: "faulty-network",
     DatasetConformance: "faulty-photos",
