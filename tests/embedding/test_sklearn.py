@@ -26,6 +26,8 @@ from tlcore.errors import ImageError, TlcoreError
 from tlcore.images import encode_png
 from tlcore.sklearn import Classifier, Features
 
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
 
 @parametrize_with_checks([Classifier(options={"max_iterations": 50})])
 def test_classifier_passes_check_estimator(estimator: Any, check: Any) -> None:

@@ -19,6 +19,9 @@ from tlcore.errors import NameConflictError, PluginError, UnknownNameError
 from tlcore.plugins import Plugin, load_plugins
 from tlcore.testing.process_state import changes, process_state
 
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+
 HEAD = """
 from tlcore import HeadSpec, hookimpl
 TLCORE_API_VERSION = 1

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tlcore_cli.scaffold import SCAFFOLD_KINDS, PluginNames, write_plugin
 
 from tlcore.errors import NameConflictError, OptionError, TlcoreError
+from tlcore_cli.scaffold import SCAFFOLD_KINDS, PluginNames, write_plugin
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -18,6 +18,8 @@ from tlcore.testing import (
 )
 from tlcore.testing.checking import SUITES
 
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
 
 @pytest.mark.parametrize("check", [name for name in dir(PluginConformance) if name.startswith("test_")])
 @pytest.mark.parametrize("plugin", ["timm", "datasets", "heads"])
@@ -56,11 +58,6 @@ class TestFolder(DatasetConformance):
                 pixels = random.integers(0, 256, (20, 30, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(Path(folder, name, f"{index}.png"))
         cls.name = f"folder:{folder}"
-        cls.subject = cls.make()
-
-    @classmethod
-    def setup_class(cls) -> None:
-        """The folder is written first, by the fixture above."""
 
 
 def test_every_kind_has_its_suite() -> None:

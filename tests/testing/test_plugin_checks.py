@@ -13,6 +13,9 @@ from tlcore.errors import UnknownNameError
 from tlcore.testing import CommandConformance, PluginConformance, check_names, run_checks
 from tlcore.testing.checking import check_plugin
 
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+
 HOOK = """
 from tlcore import HeadSpec, hookimpl
 {before}
@@ -148,7 +151,7 @@ def test_a_sound_command_passes(module: Any) -> None:
     name = module("sound_command", COMMAND.format(before="", help=", help='how often'", docstring="'''Say hello.'''"))
     suite = type("Sound", (CommandConformance,), {"name": "hello", "target": f"{name}:hello"})
     assert [result.outcome for result in run_checks(suite, "hello")] == ["passed"] * len(check_names(suite))
-    assert isinstance(suite.command, click.Command)
+    assert isinstance(suite().command, click.Command)
 
 
 def test_checking_an_unknown_plugin_names_the_nearest() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tlcore_cli import diagnosis
 from tlcore_cli.main import tl
 

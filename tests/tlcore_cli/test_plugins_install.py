@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tlcore_cli.installation import Facts, Installation, Spec
-from tlcore_cli.resolution import Change, changes
 
 from tlcore.errors import TlcoreError
+from tlcore_cli.installation import Facts, Installation, Spec
+from tlcore_cli.resolution import Change, changes
 
 RECEIPT = """
 [tool]

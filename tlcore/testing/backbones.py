@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,12 @@ class BackboneConformance(Conformance):
     """Checks of a backbone; see `Conformance` for how to use it."""
 
     kind = "backbone"
-    subject: ClassVar[Backbone]
+
+    @property
+    def subject(self) -> Backbone:
+        """The backbone under test."""
+        made: Backbone = super().subject
+        return made
 
     @cached_property
     def images(self) -> np.ndarray:

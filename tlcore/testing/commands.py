@@ -29,12 +29,12 @@ class CommandConformance:
 
     name: ClassVar[str]
     target: ClassVar[str | None] = None
-    command: ClassVar[click.Command]
 
-    @classmethod
-    def setup_class(cls) -> None:
-        """Load the command once for all checks."""
-        cls.command = cls.entry_point().load()
+    @cached_property
+    def command(self) -> click.Command:
+        """The command, loaded."""
+        loaded: click.Command = self.entry_point().load()
+        return loaded
 
     @classmethod
     def entry_point(cls) -> EntryPoint:

@@ -54,12 +54,14 @@ class Conformance:
     name: ClassVar[str]
     options: ClassVar[Mapping[str, object]] = {}
     modules: ClassVar[Sequence[ModuleType]] = ()
-    subject: ClassVar[Any]
 
-    @classmethod
-    def setup_class(cls) -> None:
-        """Make the subject once for all checks; pytest and `run_checks` call it."""
-        cls.subject = cls.make()
+    @property
+    def subject(self) -> Any:
+        """The object under test, made once for all checks of a class."""
+        cls = type(self)
+        if "_subject" not in vars(cls):
+            cls._subject = cls.make()  # type: ignore[attr-defined]
+        return cls._subject  # type: ignore[attr-defined]
 
     @classmethod
     def registry(cls) -> Registry:
@@ -181,10 +183,11 @@ def run_checks(suite: Any, subject: str, only: Sequence[str] | None = None) -> I
     Yields:
         One result per check, or a single failed ``"make"`` where the subject cannot even be made.
     """
-    made = _run(subject, "make", suite.setup_class)
-    if made.outcome != "passed":
-        yield made
-        return
+    if hasattr(suite, "subject"):
+        made = _run(subject, "make", lambda: suite().subject)
+        if made.outcome != "passed":
+            yield made
+            return
     for name in check_names(suite) if only is None else only:
         yield _run(subject, name.removeprefix("test_"), getattr(suite(), name))
 

@@ -6,7 +6,6 @@ import hashlib
 import pickle
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import ClassVar
 
 from tlcore.dataset import Dataset, Sample
 from tlcore.errors import ImageError
@@ -22,7 +21,12 @@ class DatasetConformance(Conformance):
     """Checks of a dataset; see `Conformance` for how to use it."""
 
     kind = "dataset"
-    subject: ClassVar[Dataset]
+
+    @property
+    def subject(self) -> Dataset:
+        """The dataset under test."""
+        made: Dataset = super().subject
+        return made
 
     def use(self) -> None:
         """Read and decode some images."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
@@ -45,7 +44,12 @@ class HeadConformance(Conformance):
     """Checks of a head; see `Conformance` for how to use it."""
 
     kind = "head"
-    subject: ClassVar[Head]
+
+    @property
+    def subject(self) -> Head:
+        """The head under test."""
+        made: Head = super().subject
+        return made
 
     @cached_property
     def fitted(self) -> HeadFit:

@@ -32,10 +32,6 @@ class PluginConformance:
     name: ClassVar[str]
     module: ClassVar[str | None] = None
 
-    @classmethod
-    def setup_class(cls) -> None:
-        """Do nothing: a plugin that cannot be loaded is what these checks find."""
-
     @cached_property
     def plugin(self) -> Plugin:
         """The plugin, loaded."""

@@ -64,7 +64,12 @@ class VisualizerConformance(Conformance):
 
     kind = "visualizer"
     needs_images: ClassVar[bool] = True
-    subject: ClassVar[Visualizer]
+
+    @property
+    def subject(self) -> Visualizer:
+        """The visualizer under test."""
+        made: Visualizer = super().subject
+        return made
 
     @cached_property
     def network(self) -> Subject:
