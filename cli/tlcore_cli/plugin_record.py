@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import Distribution, distribution, entry_points
 from pathlib import Path
-from typing import Any
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING, Any
 
 from tlcore.version import __version__
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 
 def record_file() -> Path:
@@ -21,6 +22,8 @@ def record_file() -> Path:
 
 def installed_distributions() -> dict[str, str]:
     """Return the distributions with plugins or commands, tlcore's own excepted, each with its line for ``plugins.txt``."""
+    from importlib.metadata import distribution, entry_points
+
     from tlcore.plugins import normalise_distribution
 
     points = [*entry_points(group="tlcore"), *entry_points(group="tlcore.commands")]
@@ -59,6 +62,8 @@ def _line(installed: Distribution) -> str:
     origin = installed.read_text("direct_url.json")
     if origin is None:
         return f"{installed.name}=={installed.version}"
+    from urllib.request import url2pathname
+
     described = json.loads(origin)
     url = described["url"]
     if described.get("dir_info", {}).get("editable"):
