@@ -117,7 +117,7 @@ def _restore_environment(before: dict[str, str]) -> None:
 def _signals() -> dict[int, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return {number: signal.getsignal(number) for number in _WATCHED_SIGNALS}
 
 
 def _restore_signals(before: dict[int, Any]) -> None:
@@ -125,6 +125,12 @@ def _restore_signals(before: dict[int, Any]) -> None:
         if handler is not None and signal.getsignal(number) != handler:
             signal.signal(number, handler)
 
+
+_WATCHED_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGCHLD", "SIGALRM", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+    if hasattr(signal, name)
+)
 
 _STATE: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
     "logging": (_logging, _restore_logging),
