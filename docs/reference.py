@@ -108,7 +108,7 @@ def _checks(suite: type, names: tuple[str, ...]) -> Iterator[str]:
 def _public_names() -> Iterator[str]:
     yield "## Public names"
     yield ""
-    yield "What `tlcore` offers by itself; these names, the hooks, the contracts and `tlcore.testing` are the stable interface."
+    yield "What `tlcore` offers by itself. [plugins.md](plugins.md) says what is stable."
     yield ""
     for name in tlcore.__all__:
         if name != "__version__":

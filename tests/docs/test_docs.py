@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -78,19 +79,18 @@ def test_a_command_that_does_not_exist_is_found(line: str) -> None:
 
 
 def snippets() -> Iterator[tuple[str, str]]:
-    for page in PAGES:
-        if page.is_file():
-            text = page.read_text(encoding="utf-8")
-            for indent, block in re.findall(r"^( *)```python\n(.*?)^ *```", text, re.S | re.M):
-                yield page.name, "\n".join(line.removeprefix(indent) for line in block.splitlines())
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for indent, block in re.findall(r"^( *)```python\n(.*?)^ *```", text, re.S | re.M):
+            yield page.name, "\n".join(line.removeprefix(indent) for line in block.splitlines())
 
 
 @pytest.mark.parametrize(("page", "snippet"), list(snippets()), ids=lambda value: value.split("\n")[0][:50])
-def test_documented_snippets_run(
-    page: str, snippet: str, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_documented_snippets_run(page: str, snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(snippet, page, "exec"), {"__name__": "snippet"})
+    module = ModuleType("snippet")
+    monkeypatch.setitem(sys.modules, "snippet", module)
+    exec(compile(snippet, page, "exec"), vars(module))
 
 
 def test_links_lead_somewhere() -> None:
