@@ -27,6 +27,10 @@ COMMANDS = {
     "heads": ("tlcore_cli.listings:heads", "List ways to learn from features."),
     "visualizers": ("tlcore_cli.listings:visualizers", "List ways to look into a network."),
     "plugins": ("tlcore_cli.plugins:plugins", "Show, install, check and write plugins; switch them on and off."),
+    "completion": (
+        "tlcore_cli.completion:completion",
+        "Print the script that makes a shell complete tl's commands and names.",
+    ),
     "doctor": ("tlcore_cli.doctor:doctor", "Say what is wrong with this installation, and what to do."),
 }
 """Command name to the module that has it, imported when it is run, and its help line, shown without importing."""

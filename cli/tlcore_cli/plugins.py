@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tlcore_cli.command import SHARED_OPTIONS, Command, Settings, settings_of
+from tlcore_cli.completion import installed_plugins_of
 from tlcore_cli.plugins_check import check
 from tlcore_cli.plugins_freeze import freeze, restore
 from tlcore_cli.plugins_install import install, uninstall, upgrade
@@ -47,7 +48,7 @@ def list_(context: click.Context, as_json: bool) -> None:
 
 
 @plugins.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=installed_plugins_of)
 @click.pass_context
 def disable(context: click.Context, names: tuple[str, ...]) -> None:
     """Switch plugins off: they are never imported until 'tl plugins enable'."""
@@ -55,7 +56,7 @@ def disable(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 @plugins.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=installed_plugins_of)
 @click.pass_context
 def enable(context: click.Context, names: tuple[str, ...]) -> None:
     """Switch plugins on again."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tlcore_cli.command import Command, settings_of
+from tlcore_cli.completion import installed_plugins_of
 from tlcore_cli.settings import parse_settings, set_option
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Examples:
   tl plugins check tlcore:datasets --with folder:photos --json
 """,
 )
-@click.argument("name")
+@click.argument("name", shell_complete=installed_plugins_of)
 @click.option(
     "--with", "arguments", multiple=True, metavar="NAME:ARGUMENT", help="What to check of a spec that takes an argument."
 )

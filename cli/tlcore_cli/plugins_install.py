@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tlcore_cli.command import Command
+from tlcore_cli.completion import installed_plugins_of
 
 if TYPE_CHECKING:
     from tlcore_cli.installation import Spec
@@ -53,7 +54,7 @@ def install(specs: tuple[str, ...], editable: tuple[str, ...], free: tuple[str, 
 
 
 @click.command(cls=Command)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=installed_plugins_of)
 @_ALLOW
 @_DRY_RUN
 def upgrade(names: tuple[str, ...], free: tuple[str, ...], dry_run: bool) -> int:
@@ -73,7 +74,7 @@ def upgrade(names: tuple[str, ...], free: tuple[str, ...], dry_run: bool) -> int
 
 
 @click.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=installed_plugins_of)
 @_DRY_RUN
 def uninstall(names: tuple[str, ...], dry_run: bool) -> None:
     """Take plugins away. No plugin is imported for it, so that a broken one can go too."""
