@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ from jaxtyping import Float32, UInt8
 
 from tlcore.atomic import new_directory
 from tlcore.backbone import Backbone, NetworkFiles
-from tlcore.errors import BundleError, TlcoreError
+from tlcore.errors import BundleError, TlcoreError, UnknownNameError
 from tlcore.head import FittedHead
 from tlcore.preprocess import Preprocess
 from tlcore.registry import Registry
@@ -92,12 +93,18 @@ class Bundle:
         """Its backbone, made at first use; raises `BundleError` unless it is the one the bundle was trained with."""
         loader = self.record.backbone["loader"]
         reference = f"{loader}:{self.path}" if loader else self.record.backbone["reference"]
-        backbone = self.registry.backbone(reference, None if loader else self.record.backbone["options"])
+        with _naming_missing_plugins(self.path, self.record, self.registry):
+            backbone = self.registry.backbone(reference, None if loader else self.record.backbone["options"])
         if backbone.info.weights_digest != self.record.backbone["weights_digest"]:
             raise BundleError(f"{self.path}: backbone {reference} has other weights than the bundle was trained with")
         if backbone.info.preprocess != self.record.preprocess:
             raise BundleError(f"{self.path}: backbone {reference} has another preprocess record than the bundle")
         return backbone
+
+    def _repr_html_(self) -> str:
+        from tlcore.notebook import bundle_html
+
+        return bundle_html(str(self.path), self.record)
 
     def logits(self, images: UInt8[np.ndarray, "images height width 3"]) -> Float32[np.ndarray, "images classes"]:
         """Return logits, (images, classes) float32, of images as `Preprocess.pixels` returns them."""
@@ -199,8 +206,30 @@ def load_bundle(path: Path, registry: Registry) -> Bundle:
         tensors = load(_read_file(path, "head.safetensors"))
     except (KeyError, TypeError, TlcoreError, SafetensorError) as error:
         raise BundleError(f"{path / RECORD_FILE}: malformed: {error}") from error
-    head = registry.head(record.head["name"], record.head["options"]).restore(tensors)
+    with _naming_missing_plugins(path, record, registry):
+        head = registry.head(record.head["name"], record.head["options"]).restore(tensors)
     return Bundle(path, record, head, registry)
+
+
+@contextmanager
+def _naming_missing_plugins(path: Path, record: BundleRecord, registry: Registry) -> Iterator[None]:
+    """Say which plugin a bundle was made with, where a name of its record is unknown because the plugin is gone."""
+    try:
+        yield
+    except UnknownNameError as error:
+        status = {plugin.key: plugin.status for plugin in registry.plugins}
+        off = [key for key in record.plugins if status.get(key) == "disabled"]
+        gone = [key for key in record.plugins if key not in status]
+        if not off and not gone:
+            raise
+        remedies = [f"'tl plugins enable {' '.join(off)}' switches it on"] if off else []
+        if gone:
+            distributions = dict.fromkeys(key.partition(":")[0] for key in gone)
+            remedies.append(f"'tl plugins install {' '.join(distributions)}' installs it")
+        labels = ", ".join(f"{key} {record.plugins[key]}" for key in [*off, *gone])
+        raise BundleError(
+            f"{path}: was made with {labels}, not installed here or switched off: {error}; {'; '.join(remedies)}"
+        ) from error
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class Evaluation:
     left_out: tuple[LeftOut, ...]
     metrics: Metrics
 
+    def _repr_html_(self) -> str:
+        from tlcore.notebook import evaluation_html
+
+        return evaluation_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the evaluation as JSON-ready values."""
         return {

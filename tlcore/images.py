@@ -108,6 +108,13 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
         raise ImageError(f"{name}: damaged or truncated: {error}") from error
 
 
+def encode_png(image: Image.Image) -> bytes:
+    """Return an image as the bytes of a PNG file, without loss and quickly rather than small."""
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)

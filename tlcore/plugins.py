@@ -16,6 +16,7 @@ from typing import Literal
 import pluggy
 
 from tlcore import hookspecs
+from tlcore.containment import contained
 from tlcore.errors import PluginError
 from tlcore.specs import API_VERSION, KINDS, Spec, check_spec
 
@@ -35,6 +36,7 @@ class Plugin:
         status: ``"ok"``; ``"disabled"``, never imported; ``"broken"``, something in it failed; ``"conflict"``, it shares a
             name with another plugin.
         errors: what is wrong, one line each.
+        notes: what it does that a plugin should not, and does not keep it from working, one line each.
         cause: the exception behind the first error, if there was one.
         offers: kind of thing to the specs it registered; a plugin broken in one hook still offers what the others list.
         api_version: the plugin API it was written for; None where it was not imported.
@@ -47,6 +49,7 @@ class Plugin:
     module: str
     status: Status = "ok"
     errors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     cause: BaseException | None = None
     offers: Mapping[str, tuple[Spec, ...]] = field(default_factory=dict)
     api_version: int | None = None
@@ -124,6 +127,13 @@ def _marked_disabled(plugin: Plugin, disabled: Iterable[str]) -> Plugin:
 
 
 def _load(plugin: Plugin, entry_point: EntryPoint) -> Plugin:
+    notes: list[str] = []
+    with contained(notes):
+        loaded = _import_and_ask(plugin, entry_point)
+    return replace(loaded, notes=tuple(notes))
+
+
+def _import_and_ask(plugin: Plugin, entry_point: EntryPoint) -> Plugin:
     started = time.perf_counter()
     try:
         module = entry_point.load()
@@ -131,7 +141,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint) -> Plugin:
         raise
     except BaseException as error:  # noqa: BLE001  the plugin boundary: SystemExit and the like included
         timed = replace(plugin, import_milliseconds=_since(started))
-        return _broken(timed, f"import failed: {_told(error)}", error)
+        return _broken(timed, f"import failed: {told(error)}", error)
     return _ask(plugin, module, import_milliseconds=_since(started))
 
 
@@ -150,7 +160,7 @@ def _ask(plugin: Plugin, module: object, import_milliseconds: float) -> Plugin:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  the plugin boundary
-        return _broken(plugin, f"registration failed: {_told(error)}", error)
+        return _broken(plugin, f"registration failed: {told(error)}", error)
     offers: dict[str, tuple[Spec, ...]] = {}
     errors: list[str] = []
     cause: BaseException | None = None
@@ -168,7 +178,7 @@ def _ask(plugin: Plugin, module: object, import_milliseconds: float) -> Plugin:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  the plugin boundary
-            errors.append(f"{kind.hook} failed: {_told(error)}")
+            errors.append(f"{kind.hook} failed: {told(error)}")
             cause = cause or error
     if not errors and not manager.get_hookcallers(module):
         errors.append("implements no hook of tlcore; are its functions marked with tlcore.hookimpl?")
@@ -212,7 +222,7 @@ def _broken(plugin: Plugin, error: str, cause: BaseException | None = None) -> P
     return replace(plugin, status="broken", errors=(error,), cause=cause)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """Describe an exception in one line, even one whose text raises."""
     try:
         text = " ".join(str(error).split())

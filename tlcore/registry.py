@@ -19,7 +19,7 @@ from tlcore.errors import DatasetError, NameConflictError, PluginError, TlcoreEr
 from tlcore.head import Head
 from tlcore.options import make_options
 from tlcore.paths import datasets_directory
-from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module
+from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module, told
 from tlcore.progress import Progress, silent
 from tlcore.specs import DatasetSpec, DownloadRequest, DownloadResult, Spec, import_target
 from tlcore.visualizer import Visualizer
@@ -236,7 +236,5 @@ def _call_plugin(offer: Offer, function: Callable[..., Any], *arguments: object)
         raise PluginError(
             f"{offer.spec.name!r} of {offer.plugin.label} needs the package {missing!r}, which is not installed: {remedy}"
         ) from error
-    except Exception as error:  # the plugin boundary
-        raise PluginError(
-            f"plugin {offer.plugin.label} failed on {offer.spec.name!r}: {type(error).__name__}: {error}"
-        ) from error
+    except (Exception, SystemExit) as error:  # the plugin boundary
+        raise PluginError(f"plugin {offer.plugin.label} failed on {offer.spec.name!r}: {told(error)}") from error

@@ -92,6 +92,9 @@ class TrainResult:
     notes: tuple[str, ...]
     seconds: float
 
+    def _repr_html_(self) -> str:
+        return self.bundle._repr_html_()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
         return {

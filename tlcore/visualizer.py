@@ -50,6 +50,11 @@ class Picture:
     pixels: UInt8[np.ndarray, "height width 3"]
     caption: str = ""
 
+    def _repr_html_(self) -> str:
+        from tlcore.notebook import picture_html
+
+        return picture_html(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visualization:
@@ -57,6 +62,11 @@ class Visualization:
 
     pictures: tuple[Picture, ...]
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from tlcore.notebook import visualization_html
+
+        return visualization_html(self)
 
 
 class Visualizer(ABC):

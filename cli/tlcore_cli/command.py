@@ -12,6 +12,8 @@ import click
 from tlcore_cli.added_commands import added_commands
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from tlcore.registry import Registry
 
 
@@ -123,6 +125,15 @@ class LazyGroup(click.Group):
             hint = did_you_mean(name, self.list_commands(context))
             raise click.UsageError(f"there is no command {name!r}{hint}", context)
         return super().resolve_command(context, args)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete command names without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        told = {name: summary for name, (_, summary) in self._declared.items()}
+        names = [name for name in self.list_commands(context) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, context, incomplete)
+        return [*(CompletionItem(name, help=told.get(name)) for name in names), *options]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command list without importing any command."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tlcore_cli.command import Command, settings_of
+from tlcore_cli.completion import names_of
 from tlcore_cli.settings import parse_settings, set_option
 
 EPILOG = """\b
@@ -18,7 +19,7 @@ Examples:
 
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=names_of("dataset"))
 @click.option("--split", metavar="NAME", help="Which split to measure.  [default: test, else validation, else all]")
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from tlcore_cli.command import Command, Settings, settings_of
+from tlcore_cli.completion import names_of
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names_of("backbone"))
 @click.option("--all", "everything", is_flag=True, help="List every model by name, not the featured ones only.")
 @click.option("--search", metavar="TEXT", help="List models whose name holds TEXT; * and ? stand for any letters.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
@@ -25,7 +26,7 @@ def backbones(context: click.Context, name: str | None, everything: bool, search
 
 def _listing(kind: str, what: str) -> click.Command:
     @click.command(kind + "s", cls=Command, help=f"List {what}, or describe NAME and its options.")
-    @click.argument("name", required=False)
+    @click.argument("name", required=False, shell_complete=names_of(kind))
     @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
     @click.pass_context
     def command(context: click.Context, name: str | None, as_json: bool) -> None:

@@ -27,9 +27,18 @@ COMMANDS = {
     "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),
     "heads": ("tlcore_cli.listings:heads", "List ways to learn from features."),
     "visualizers": ("tlcore_cli.listings:visualizers", "List ways to look into a network."),
-    "plugins": ("tlcore_cli.plugins:plugins", "Show installed plugins, switch them on and off."),
+    "plugins": ("tlcore_cli.plugins:plugins", "Show, install, check and write plugins; switch them on and off."),
+    "config": ("tlcore_cli.config:config", "Set defaults of your own; show where each value comes from."),
+    "completion": (
+        "tlcore_cli.completion:completion",
+        "Print the script that makes a shell complete tl's commands and names.",
+    ),
+    "doctor": ("tlcore_cli.doctor:doctor", "Say what is wrong with this installation, and what to do."),
 }
 """Command name to the module that has it, imported when it is run, and its help line, shown without importing."""
+
+WITHOUT_DEFAULTS = ("config", "doctor", "plugins", "completion")
+"""Commands that take no defaults from the configuration file, and work where it cannot be read."""
 
 EPILOG = """\b
 Start here:
@@ -44,13 +53,34 @@ Start here:
     commands_by_name=COMMANDS,
     epilog=EPILOG,
     params=[*SHARED_OPTIONS],
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={"auto_envvar_prefix": "TL", "help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="tl", message="%(prog)s %(version)s")
 @click.pass_context
 def tl(context: click.Context) -> None:
     """Transfer learning for images, extended by installing packages."""
     context.ensure_object(Settings)
+    _tell_lost_plugins()
+    if context.invoked_subcommand not in WITHOUT_DEFAULTS:
+        _apply_defaults(context)
+
+
+def _apply_defaults(context: click.Context) -> None:
+    """Give the command the defaults that the configuration file states for it."""
+    from tlcore.paths import config_file
+
+    if config_file().exists():
+        from tlcore_cli.defaults import read_defaults
+
+        context.default_map = {**read_defaults()}
+
+
+def _tell_lost_plugins() -> None:
+    """Say once, after an upgrade of tlcore, which plugins it lost."""
+    from tlcore_cli.plugin_record import lost_plugins
+
+    for name, line in lost_plugins().items():
+        click.echo(f"tl: plugin {name} is gone since tlcore was upgraded: tl plugins install '{line}'", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tlcore_cli.command import SHARED_OPTIONS, Command, Settings, settings_of
+from tlcore_cli.completion import installed_plugins_of
+from tlcore_cli.plugins_check import check
+from tlcore_cli.plugins_freeze import freeze, restore
+from tlcore_cli.plugins_install import install, uninstall, upgrade
+from tlcore_cli.plugins_new import new
 
 if TYPE_CHECKING:
     from tlcore.plugins import Plugin
@@ -26,6 +31,10 @@ def plugins(context: click.Context, as_json: bool) -> None:
         _show(settings.registry().plugins, as_json, settings)
 
 
+for command in (install, uninstall, upgrade, freeze, restore, check, new):
+    plugins.add_command(command)
+
+
 @plugins.command("list", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @click.pass_context
@@ -39,7 +48,7 @@ def list_(context: click.Context, as_json: bool) -> None:
 
 
 @plugins.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=installed_plugins_of)
 @click.pass_context
 def disable(context: click.Context, names: tuple[str, ...]) -> None:
     """Switch plugins off: they are never imported until 'tl plugins enable'."""
@@ -47,7 +56,7 @@ def disable(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 @plugins.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=installed_plugins_of)
 @click.pass_context
 def enable(context: click.Context, names: tuple[str, ...]) -> None:
     """Switch plugins on again."""
@@ -90,6 +99,8 @@ def _show(found: tuple[Plugin, ...], as_json: bool, settings: Settings) -> None:
     console = results()
     console.print(table("", ("distribution", "entry point", "status", "offers", ">API", ">import ms"), rows))
     for plugin in found:
+        for note in plugin.notes:
+            console.print(f"note: {plugin.label} {note}", markup=False)
         for error in plugin.errors:
             console.print(f"{plugin.status}: {plugin.label}: {error}", markup=False)
             if settings.debug and plugin.cause is not None:
@@ -106,6 +117,7 @@ def _plugin_dict(plugin: Plugin) -> dict[str, Any]:
         "module": plugin.module,
         "status": plugin.status,
         "errors": list(plugin.errors),
+        "notes": list(plugin.notes),
         "offers": {kind: [spec.name for spec in specs] for kind, specs in plugin.offers.items()},
         "api_version": plugin.api_version,
         "import_milliseconds": plugin.import_milliseconds,

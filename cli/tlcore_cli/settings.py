@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from tlcore.errors import OptionError, did_you_mean
+from tlcore_cli.completion import settings_for
 
 
 def set_option(*kinds: str) -> click.Option:
@@ -15,6 +16,7 @@ def set_option(*kinds: str) -> click.Option:
     return click.Option(
         ["--set", "settings"],
         multiple=True,
+        shell_complete=settings_for(kinds),
         metavar="KIND.NAME=VALUE",
         help=f"An option of a plugin object ({listed}); may be repeated. 'tl {kinds[-1]}s NAME' lists a {kinds[-1]}'s.",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tlcore_cli.command import Command, settings_of
+from tlcore_cli.completion import names_of
 from tlcore_cli.settings import parse_settings, set_option
 
 EPILOG = """\b
@@ -22,9 +23,18 @@ Examples:
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@click.argument("dataset")
-@click.option("--backbone", metavar="NAME", help="Pretrained network; 'tl backbones' lists them.")
-@click.option("--head", default="linear", show_default=True, metavar="NAME", help="'tl heads' lists them.")
+@click.argument("dataset", shell_complete=names_of("dataset"))
+@click.option(
+    "--backbone", metavar="NAME", shell_complete=names_of("backbone"), help="Pretrained network; 'tl backbones' lists them."
+)
+@click.option(
+    "--head",
+    default="linear",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=names_of("head"),
+    help="'tl heads' lists them.",
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Where the bundle goes.  [default: DATASET-BACKBONE here]"
 )

@@ -1,0 +1,100 @@
+"""The documentation says what the code does: its reference is written from it, its commands and snippets are tried."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+import tlcore
+from tlcore.errors import TlcoreError
+from tlcore_cli.main import tl
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def reference() -> ModuleType:
+    found = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_hook_reference_is_what_the_code_says() -> None:
+    written = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    assert reference().page() == written, "run 'python docs/reference.py'"
+
+
+def test_a_hook_without_a_docstring_fails_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tlcore.hookspecs.tlcore_heads, "__doc__", None)
+    with pytest.raises(SystemExit, match="tlcore_heads has no docstring"):
+        reference().page()
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every command line that starts with ``tl`` in a block of shell, joined where it is broken."""
+    for page in PAGES:
+        if page.is_file():
+            for block in re.findall(r"```(?:bash|sh|console|shell)\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+                for line in block.replace("\\\n", " ").splitlines():
+                    text = line.strip().removeprefix("$ ").partition(" #")[0]
+                    if text.startswith("tl "):
+                        yield page.name, re.split(r"\s[|>&]", text)[0].strip()
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(commands())), ids=lambda value: str(value))
+def test_documented_commands_are_understood(page: str, line: str) -> None:
+    parse(shlex.split(line)[1:])
+
+
+def parse(arguments: list[str]) -> None:
+    """Read a command line as `tl` would, without running it."""
+    context = click.Context(tl, info_name="tl")
+    command: click.Command = tl
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        found = command.get_command(context, arguments[0])
+        if found is None:
+            raise click.UsageError(f"there is no command {arguments[0]!r}", context)
+        command, name, arguments = found, arguments[0], arguments[1:]
+        context = click.Context(command, info_name=name, parent=context)
+    try:
+        command.parse_args(context, list(arguments))
+    except click.exceptions.Exit:
+        return  # --help, --version
+
+
+@pytest.mark.parametrize("line", ["tl trian photos", "tl train photos --backbne x", "tl plugins instal x"])
+def test_a_command_that_does_not_exist_is_found(line: str) -> None:
+    with pytest.raises((click.UsageError, TlcoreError)):
+        parse(shlex.split(line)[1:])
+
+
+def snippets() -> Iterator[tuple[str, str]]:
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for indent, block in re.findall(r"^( *)```python\n(.*?)^ *```", text, re.S | re.M):
+            yield page.name, "\n".join(line.removeprefix(indent) for line in block.splitlines())
+
+
+@pytest.mark.parametrize(("page", "snippet"), list(snippets()), ids=lambda value: value.split("\n")[0][:50])
+def test_documented_snippets_run(page: str, snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = ModuleType("snippet")
+    monkeypatch.setitem(sys.modules, "snippet", module)
+    exec(compile(snippet, page, "exec"), vars(module))
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        if page.is_file():
+            for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+                assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,74 @@
+"""Checking an installed plugin with everything it offers, without pytest; what `tl plugins check` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+
+from tlcore.errors import UnknownNameError, did_you_mean
+from tlcore.plugins import Plugin, load_plugins, normalise_distribution
+from tlcore.specs import KINDS
+from tlcore.testing.backbones import BackboneConformance
+from tlcore.testing.commands import ENTRY_POINT_GROUP, CommandConformance
+from tlcore.testing.conformance import CheckResult, Conformance, run_checks
+from tlcore.testing.datasets import DatasetConformance
+from tlcore.testing.heads import HeadConformance
+from tlcore.testing.plugin import PluginConformance
+from tlcore.testing.visualizers import VisualizerConformance
+
+SUITES: Mapping[str, type[Conformance]] = {
+    "backbone": BackboneConformance,
+    "dataset": DatasetConformance,
+    "head": HeadConformance,
+    "visualizer": VisualizerConformance,
+}
+
+
+def check_plugin(
+    name: str, arguments: Sequence[str] = (), options: Mapping[str, Mapping[str, object]] | None = None
+) -> Iterator[CheckResult]:
+    """Check an installed plugin, or every plugin and command of an installed distribution.
+
+    Args:
+        name: an entry point in the group ``tlcore``, ``distribution:entry-point``, or a distribution.
+        arguments: references with an argument, for specs that need one: ``"folder:photos"``, ``"timm/resnet18"``.
+        options: kind to option name to value.
+
+    Yields:
+        A result for each check; where a spec needs an argument that was not given, one skipped result that says so.
+
+    Raises:
+        UnknownNameError: nothing installed is called that; names the nearest.
+    """
+    plugins = [plugin for plugin in load_plugins() if plugin.is_called(name)]
+    commands = [
+        point.name
+        for point in entry_points(group=ENTRY_POINT_GROUP)
+        if point.dist is not None and normalise_distribution(name) == normalise_distribution(point.dist.name)
+    ]
+    if not plugins and not commands:
+        known = [called for plugin in load_plugins() for called in (plugin.entry_point, plugin.distribution)]
+        hint = did_you_mean(name, known) or ";"
+        raise UnknownNameError(f"no installed plugin is called {name!r}{hint} 'tl plugins list' shows those installed")
+    for plugin in plugins:
+        suite = type("Plugin", (PluginConformance,), {"name": plugin.key})
+        yield from run_checks(suite, f"plugin {plugin.key}")
+        yield from _check_offers(plugin, arguments, options or {})
+    for command in commands:
+        yield from run_checks(type("Command", (CommandConformance,), {"name": command}), f"command {command}")
+
+
+def _check_offers(
+    plugin: Plugin, arguments: Sequence[str], options: Mapping[str, Mapping[str, object]]
+) -> Iterator[CheckResult]:
+    for kind in KINDS:
+        for spec in plugin.offers.get(kind.name, ()):
+            given = [text for text in arguments if text.startswith((f"{spec.name}:", f"{spec.name}/"))]
+            subject = f"{kind.name} {spec.name}"
+            if not given and spec.argument is not None:
+                hint = f"needs an argument to be checked; give one: --with '{spec.name}:{spec.argument}'"
+                yield CheckResult(subject, "make", "skipped", hint, 0.0)
+                continue
+            for reference in given or [spec.name]:
+                members = {"name": f"{plugin.distribution}:{reference}", "options": options.get(kind.name, {})}
+                yield from run_checks(type("Checked", (SUITES[kind.name],), members), f"{kind.name} {reference}")
