@@ -20,7 +20,11 @@ from tlcore_cli.command import SHARED_OPTIONS, LazyGroup, Settings
 COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
     "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
-    "predict": ("tlcore_cli.predict:predict", "Say what a bundle sees in images."),
+    "predict": ("tlcore_cli.predict:predict", "Say what a bundle or an exported model sees in images."),
+    "export": ("tlcore_cli.export:export", "Write a bundle as one proven ONNX file that runs without torch."),
+    "inspect": ("tlcore_cli.inspect:inspect", "Tell everything an ONNX file says of itself."),
+    "serve": ("tlcore_cli.serve:serve", "Serve exported models over HTTP."),
+    "bench": ("tlcore_cli.bench:bench", "Measure how fast an exported model answers."),
     "demo": ("tlcore_cli.demo:demo", "Show the main job in a minute, with nothing downloaded."),
     "backbones": ("tlcore_cli.listings:backbones", "List pretrained networks to start from."),
     "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),
