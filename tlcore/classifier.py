@@ -76,7 +76,7 @@ class Classifier:
         return tuple(entry.name for entry in self.graph.outputs)
 
     def pixels(self, image: Classifiable) -> UInt8[np.ndarray, "height width 3"]:
-        """Return what the network is fed for an image: (height, width, 3), uint8. Raises `ImageError` if it is unreadable."""
+        """Return what the network is fed for an image: (height, width, 3), uint8; raises `ImageError` if unreadable."""
         return self.preprocess.pixels(_upright_image(image))
 
     def run(

@@ -19,7 +19,12 @@ Examples:
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("model.onnx"), show_default=True, help="The file to write."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("model.onnx"),
+    show_default=True,
+    help="The file to write.",
 )
 @click.option("--int8", "precision", flag_value="int8", help="Quantise; refused unless accurate and faster.")
 @click.option("--fp16", "precision", flag_value="float16", help="Half precision, for accelerators that want it.")

@@ -161,7 +161,9 @@ def make_record(bundle: Bundle, network: bytes, precision: str, checks: Mapping[
     )
 
 
-def _prove(model: onnx.ModelProto, bundle: Bundle, golden: LabelledImages, tolerance: Any, precision: str) -> Mapping[str, Any]:
+def _prove(
+    model: onnx.ModelProto, bundle: Bundle, golden: LabelledImages, tolerance: Any, precision: str
+) -> Mapping[str, Any]:
     """Write the network to a temporary file, open it as a user would, and compare it with the bundle."""
     from tlcore.classifier import Classifier
     from tlcore.export.gate import prove

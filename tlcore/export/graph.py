@@ -47,14 +47,12 @@ def write_graph(network: torch.nn.Module, image_size: tuple[int, int], outputs: 
     reason = ""
     try:
         model, exporter = _dynamo(network, example, names, opset), "dynamo"
-    except Exception as error:  # the exporter raises whatever the network's own code does under tracing
+    except Exception as error:  # noqa: BLE001  the exporter raises whatever the network's own code does under tracing
         reason = _told(error)
         try:
             model, exporter = _legacy(network, example, names, opset), "legacy"
         except Exception as second:  # as above
-            raise ExportError(
-                f"torch cannot export this network; dynamo: {reason}; legacy: {_told(second)}"
-            ) from second
+            raise ExportError(f"torch cannot export this network; dynamo: {reason}; legacy: {_told(second)}") from second
     _tidy(model)
     _check(model, opset, names)
     return WrittenGraph(model, exporter, reason)

@@ -130,7 +130,7 @@ def _relabelled(dataset: Dataset, classes: Sequence[str]) -> list[Sample]:
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Return samples class by class in turn, evenly through each class, enough for `count` and some that may be unreadable."""
+    """Return samples class by class in turn, evenly through each class: `count` and some more, as some may be unreadable."""
     by_class: dict[int, list[Sample]] = {}
     for sample in samples:
         by_class.setdefault(sample.label, []).append(sample)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 
@@ -58,7 +60,8 @@ class ExportNetwork(torch.nn.Module):
         probabilities = torch.softmax(logits / self.temperature, dim=1)
         if not self.activation_map:
             return probabilities, logits, features
-        weights = self.head.weight[logits.argmax(dim=1)].unsqueeze(1)
+        linear = cast(torch.nn.Linear, self.head)
+        weights = linear.weight[logits.argmax(dim=1)].unsqueeze(1)
         activation = torch.bmm(weights, maps.flatten(2)).reshape(-1, maps.shape[2], maps.shape[3])
         return probabilities, logits, features, activation
 

@@ -41,7 +41,7 @@ RECIPES = (
     Recipe(name="percentile, ends float", calibration="percentile", float_ends=True),
     Recipe(name="minmax, all int8", calibration="minmax", float_ends=False),
 )
-"""Tried in order until one is accurate and fast enough. All: static QDQ, unsigned activations, signed weights per channel."""
+"""Tried in order until one is accurate and fast enough; all static QDQ, activations unsigned, weights signed per channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +142,7 @@ def quantise(model: onnx.ModelProto, pixels: UInt8[np.ndarray, "images height wi
     return quantised
 
 
-def compare(
-    before: Sequence[int], after: Sequence[int], labels: Sequence[int], speedup: float
-) -> Change:
+def compare(before: Sequence[int], after: Sequence[int], labels: Sequence[int], speedup: float) -> Change:
     """Compare two networks' classes on the same labelled images.
 
     Source of the interval: Agresti and Min 2005, for a difference of paired shares (half a count added to each of the four).
@@ -200,7 +198,9 @@ def _excluded(model: onnx.ModelProto, recipe: Recipe) -> list[str]:
     convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
     body_end = convolutions[-1] if convolutions else weighted[-1]
     excluded = {index for index in range(len(nodes)) if index < weighted[0] or index > body_end}
-    excluded -= {index for index in range(body_end, min(body_end + 2, len(nodes))) if nodes[index].op_type in ("Clip", "Relu")}
+    excluded -= {
+        index for index in range(body_end, min(body_end + 2, len(nodes))) if nodes[index].op_type in ("Clip", "Relu")
+    }
     if recipe.float_ends:
         excluded |= {weighted[0], *([convolutions[-1]] if len(convolutions) > 2 else [])}
     return [nodes[index].name for index in sorted(excluded)]

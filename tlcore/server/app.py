@@ -139,9 +139,7 @@ class Server:
         model = self._model(request.path_params["model"], request.path_params.get("version"))
         body = await self._body(request)
         header = request.headers.get(HEADER_LENGTH)
-        content, length = await self.engine.submit(
-            lambda deadline: self._service.infer(model, body, header, deadline)
-        )
+        content, length = await self.engine.submit(lambda deadline: self._service.infer(model, body, header, deadline))
         if length is None:
             return Response(content, media_type="application/json")
         return Response(content, media_type="application/octet-stream", headers={HEADER_LENGTH: str(length)})
@@ -207,7 +205,10 @@ async def refused(request: Request, error: Exception) -> Response:
 async def not_routed(request: Request, error: Exception) -> Response:
     """Answer a request for what is not there, or by a method it does not take."""
     assert isinstance(error, HTTPException)
-    told = {404: "there is nothing at this address; /openapi.json tells what there is", 405: "this address takes no such method"}
+    told = {
+        404: "there is nothing at this address; /openapi.json tells what there is",
+        405: "this address takes no such method",
+    }
     return JSONResponse({"error": told.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
 

@@ -18,9 +18,7 @@ class Measures:
 
     def __init__(self, pending: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "tlcore_requests", "Requests answered.", ("route", "status"), registry=self._registry
-        )
+        self.requests = Counter("tlcore_requests", "Requests answered.", ("route", "status"), registry=self._registry)
         self.seconds = Histogram(
             "tlcore_request_seconds", "From a request's first byte to its answer.", ("route",), registry=self._registry,
             buckets=_SECONDS,

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tlcore.classifier import Classifier
+from tlcore.cores import available_cores
 from tlcore.errors import TlcoreError
 from tlcore.server.batching import Line
 from tlcore.server.refusal import Refusal
 from tlcore.server.settings import ModelPlace
 
 _BATCH = 8
-_PAYS = 1.15
+_PAYS = 1.2
 """How many times as fast images must be in batches for batching to be switched on."""
 
 Stamp = tuple[int, int, int]
@@ -154,7 +156,10 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _choose_batch(classifier: Classifier, batching: str) -> int:
-    """Measure whether several images at once take less time each than one at a time; also warms the session up."""
+    """Measure whether several images at once take less time each than one at a time, as many threads as cores asking.
+
+    Also warms the session up.
+    """
     height, width = classifier.preprocess.image_size
     images = np.zeros((_BATCH, height, width, 3), np.uint8)
     classifier.run(images[:1])
@@ -162,12 +167,12 @@ def _choose_batch(classifier: Classifier, batching: str) -> int:
         return _BATCH if batching == "on" else 1
     classifier.run(images)
     singly, together = [], []
-    for _ in range(3):
-        started = time.perf_counter()
-        for index in range(_BATCH):
-            classifier.run(images[index : index + 1])
-        singly.append(time.perf_counter() - started)
-        started = time.perf_counter()
-        classifier.run(images)
-        together.append(time.perf_counter() - started)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for _ in range(4):
+            started = time.perf_counter()
+            list(pool.map(lambda index: classifier.run(images[index : index + 1]), range(_BATCH)))
+            singly.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            classifier.run(images)
+            together.append(time.perf_counter() - started)
     return _BATCH if min(singly) / min(together) >= _PAYS else 1

@@ -22,7 +22,7 @@ from tlcore.server.refusal import Refusal
 HEADER_LENGTH = "inference-header-content-length"
 EXTENSIONS = ("binary_tensor_data", "classification")
 
-_DTYPES = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
+_DTYPES: dict[Any, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
 _MOST_ELEMENTS = 1 << 28
 
 
@@ -108,7 +108,9 @@ def parse_request(body: bytes, header_length: str | None, known_outputs: Sequenc
     parameters = _mapping(document.get("parameters", {}), "parameters")
     inputs = document.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1:
-        raise Refusal(400, f"the model takes one input, {INPUT!r}; got {len(inputs) if isinstance(inputs, list) else 'none'}")
+        raise Refusal(
+            400, f"the model takes one input, {INPUT!r}; got {len(inputs) if isinstance(inputs, list) else 'none'}"
+        )
     tensor = _tensor(_mapping(inputs[0], "an input"), binary, most_images)
     wanted = document.get("outputs")
     everything = bool(parameters.get("binary_data_output", False))
@@ -124,9 +126,7 @@ def parse_request(body: bytes, header_length: str | None, known_outputs: Sequenc
     return InferRequest(identifier, tensor, outputs)
 
 
-def answer(
-    request: InferRequest, model: ServedModel, found: Mapping[str, np.ndarray]
-) -> tuple[bytes, int | None]:
+def answer(request: InferRequest, model: ServedModel, found: Mapping[str, np.ndarray]) -> tuple[bytes, int | None]:
     """Return an answer's body, and the length of the JSON in it where binary tensors follow."""
     described: list[dict[str, Any]] = []
     binary: list[bytes] = []
@@ -153,7 +153,12 @@ def answer(
 def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
     length = len(body)
     if header_length is not None:
-        if not header_length.isascii() or not header_length.isdigit() or len(header_length) > 12 or int(header_length) > length:
+        if (
+            not header_length.isascii()
+            or not header_length.isdigit()
+            or len(header_length) > 12
+            or int(header_length) > length
+        ):
             raise Refusal(400, "Inference-Header-Content-Length is not the length of the JSON")
         length = int(header_length)
     try:
@@ -268,9 +273,7 @@ def _output(entry: dict[str, Any], everything: bool, known: Sequence[str]) -> Wa
 def _classification(values: np.ndarray, labels: Sequence[str], wanted: WantedOutput) -> tuple[dict[str, Any], bytes]:
     """Return the likeliest classes as texts ``value:index:label``, likeliest first."""
     most = min(wanted.classes, values.shape[1])
-    texts = [
-        f"{row[index]:f}:{index}:{labels[index]}" for row in values for index in np.argsort(-row, kind="stable")[:most]
-    ]
+    texts = [f"{row[index]:f}:{index}:{labels[index]}" for row in values for index in np.argsort(-row, kind="stable")[:most]]
     entry: dict[str, Any] = {"name": wanted.name, "datatype": "BYTES", "shape": [len(values), most]}
     if not wanted.binary:
         return {**entry, "data": texts}, b""

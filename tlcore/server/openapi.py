@@ -32,7 +32,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "tlcore",
             "version": __version__,
-            "description": "Image classifiers over HTTP. /v2 is the Open Inference Protocol with its binary tensor extension.",
+            "description": "Image classifiers. /v2 is the Open Inference Protocol with its binary tensor extension.",
         },
         "paths": {
             "/v1/predict": {"post": _predict()},
@@ -130,7 +130,10 @@ def _infer_request() -> dict[str, Any]:
     )
     return {
         **_object(
-            id=_TEXT, parameters=_FREE, inputs=_list({**tensor, "required": ["name", "datatype", "shape"]}), outputs=_list(_FREE)
+            id=_TEXT,
+            parameters=_FREE,
+            inputs=_list({**tensor, "required": ["name", "datatype", "shape"]}),
+            outputs=_list(_FREE),
         ),
         "required": ["inputs"],
     }

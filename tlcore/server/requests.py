@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from typing import Any
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -74,7 +74,8 @@ class _Form:
         self._headers: dict[bytes, bytes] = {}
         self._taking = False
 
-    def callbacks(self) -> dict[str, Callable[..., None]]:
+    def callbacks(self) -> Any:
+        """Return what the parser is to call."""
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._header_name,

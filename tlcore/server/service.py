@@ -92,9 +92,7 @@ class Service:
             }
         return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
-    def infer(
-        self, model: ServedModel, body: bytes, header_length: str | None, deadline: float
-    ) -> tuple[bytes, int | None]:
+    def infer(self, model: ServedModel, body: bytes, header_length: str | None, deadline: float) -> tuple[bytes, int | None]:
         """Return the answer to ``infer`` of the Open Inference Protocol, and the length of its JSON if bytes follow."""
         request = parse_request(body, header_length, model.classifier.outputs, self.most_images)
         started = time.perf_counter()
@@ -126,7 +124,8 @@ class Service:
         levels = np.rint(array)
         if not (levels == array).all() or array.min() < 0 or array.max() > 255:
             raise Refusal(400, "FP32 pixels must be whole levels from 0 to 255, since images have no others; or send UINT8")
-        return levels.astype(np.uint8)
+        whole: np.ndarray = levels.astype(np.uint8)
+        return whole
 
     def _outputs(
         self, model: ServedModel, inputs: np.ndarray, request: InferRequest, deadline: float
