@@ -89,6 +89,14 @@ def trained(shapes: Path, registry: Registry, tmp_path_factory: pytest.TempPathF
     return train(str(shapes), tmp_path_factory.mktemp("bundles") / "shapes-bundle", UNTRAINED, registry=registry)
 
 
+@pytest.fixture(scope="session")
+def exported(trained: TrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle as an ONNX file; shared between tests, so never to be changed."""
+    from tlcore.export import ExportOptions, export_onnx
+
+    return export_onnx(trained.bundle, tmp_path_factory.mktemp("exported") / "shapes.onnx", ExportOptions()).path
+
+
 @pytest.fixture
 def run_tl(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line in a process of its own, in an empty directory."""
