@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import tempfile
 import time
@@ -82,8 +84,10 @@ class _Reader:
     """Calibration images in batches, as onnxruntime asks for them."""
 
     def __init__(self, pixels: UInt8[np.ndarray, "images height width 3"]) -> None:
+        # Batches of one size: onnxruntime's histograms take no other; the last one is filled with the first images.
+        size = min(_CALIBRATION_BATCH, len(pixels))
         self._batches: Iterator[np.ndarray] = (
-            pixels[start : start + _CALIBRATION_BATCH] for start in range(0, len(pixels), _CALIBRATION_BATCH)
+            pixels[np.arange(start, start + size) % len(pixels)] for start in range(0, len(pixels), size)
         )
 
     def get_next(self) -> dict[str, np.ndarray] | None:
@@ -207,11 +211,14 @@ def _excluded(model: onnx.ModelProto, recipe: Recipe) -> list[str]:
 
 
 class _Quiet:
-    """Keep onnxruntime's quantiser from logging through the root logger while it runs."""
+    """Keep onnxruntime's quantiser from printing and from logging through the root logger while it runs."""
 
     def __enter__(self) -> None:
         self._level = logging.root.manager.disable
         logging.disable(logging.WARNING)
+        self._stdout = contextlib.redirect_stdout(io.StringIO())
+        self._stdout.__enter__()
 
     def __exit__(self, *error: object) -> None:
+        self._stdout.__exit__(None, None, None)
         logging.disable(self._level)
