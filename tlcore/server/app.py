@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from tlcore.cores import available_cores
 from tlcore.server.engine import Engine
 from tlcore.server.measures import Measures
+from tlcore.server.memory import give_back
 from tlcore.server.models import ModelStore, ServedModel
 from tlcore.server.oip import EXTENSIONS, HEADER_LENGTH, model_metadata
 from tlcore.server.openapi import document
@@ -188,8 +189,14 @@ class Server:
             self.engine.close()
 
     async def _watch(self) -> None:
+        """Look for changed models; some time after one was replaced, when nobody uses the old one, give its memory back."""
+        tidied = self.store.replaced
         while True:
             await asyncio.sleep(self.settings.watch_seconds)
+            replaced = self.store.replaced
+            if replaced > tidied:
+                tidied = replaced
+                await asyncio.to_thread(give_back)
             await asyncio.to_thread(self.store.refresh)
 
 

@@ -70,6 +70,7 @@ class ModelStore:
         self._models: Mapping[tuple[str, str], ServedModel] = {}
         self._stamps: dict[tuple[str, str], Stamp | None] = {}
         self._waiting: dict[tuple[str, str], Stamp | None] = {}
+        self.replaced = 0
 
     def load(self) -> None:
         """Load every model; raises `ModelFileError` on the first that cannot be."""
@@ -137,6 +138,7 @@ class ModelStore:
         line = Line(classifier, batch, self._observe_batch) if batch > 1 else None
         model = ServedModel(place.name, place.version, place.path, classifier, line, time.time(), seconds)
         self._models = {**self._models, key: model}
+        self.replaced += before is not None
         self._report(
             "model_loaded",
             model=place.name,

@@ -11,6 +11,7 @@ import uvicorn
 
 from tlcore.errors import ServerError
 from tlcore.server.app import Server, make_server
+from tlcore.server.memory import keep_few_pools
 from tlcore.server.settings import ServerSettings
 
 _FINISH_SECONDS = 30
@@ -31,6 +32,7 @@ def serve(settings: ServerSettings, log: Callable[..., None]) -> None:
         ServerError: the address cannot be had.
     """
     listener = _listen(settings)
+    keep_few_pools()
     try:
         server = make_server(settings, log)
         asyncio.run(_serve(server, listener, log))

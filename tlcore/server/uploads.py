@@ -14,7 +14,7 @@ from tlcore.server.refusal import Refusal
 _ALWAYS_FINE = 4_000_000
 """Pixels: up to here an image may be as dense as it likes; decoded it takes 16 MB at most."""
 
-_DENSEST = 100
+_DENSEST = 40
 """Pixels per encoded byte above which a larger image is no photo but a bomb; real photos have 2 to 20."""
 
 

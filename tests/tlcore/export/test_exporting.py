@@ -138,7 +138,9 @@ def test_without_its_images_it_says_how_to_name_others(
 ) -> None:
     record = dataclasses.replace(trained.bundle.record, options={"dataset": str(tmp_path / "gone"), "dataset_options": {}})
     bundle = dataclasses.replace(trained.bundle, record=record)
-    with pytest.raises(ExportError, match=r"proven on images, but they cannot be had: .*; name images with --images DATASET"):
+    with pytest.raises(
+        ExportError, match=r"proven on images, but they cannot be had: .*; name images with --images DATASET"
+    ):
         find_images(bundle, None)
     moved = tmp_path / "moved"
     shutil.copytree(shapes, moved)
