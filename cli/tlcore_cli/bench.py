@@ -38,9 +38,10 @@ def bench(
     from tlcore_cli.terminal import notes, print_json, results, table
 
     photos = _read(images) if images is not None else synthetic_photos()
+    classifier = Classifier(model)
     quiet = settings_of(context).quiet or as_json
     notes(quiet).print(f"measuring for {seconds:g} seconds{' each' if over_http else ''}", markup=False)
-    found = {"in process": bench_classifier(Classifier(model), photos, seconds=seconds, concurrency=concurrency)}
+    found = {"in process": bench_classifier(classifier, photos, seconds=seconds, concurrency=concurrency)}
     if over_http:
         with running_server(model) as (host, port):
             found["HTTP"] = bench_http(host, port, photos, seconds=seconds, concurrency=concurrency)

@@ -96,7 +96,7 @@ def storm(
     ]
     swapper = threading.Thread(target=_swap, args=(served, models, swaps, threads, found, process))
     _run([*threads, swapper])
-    time.sleep(2)
+    time.sleep(5)
     found.memory_after = _resident(process.pid)
     last = [
         threading.Thread(target=_work, args=(port, known, photos, 10**9, 5000 + seed, found, 0.0)) for seed in range(8)

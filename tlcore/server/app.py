@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -30,6 +31,9 @@ from tlcore.server.service import Asked, Service
 from tlcore.server.settings import ServerSettings
 from tlcore.server.uploads import UploadLimits
 from tlcore.version import __version__
+
+_TIDY_SECONDS = 10
+"""At least so long between two times that memory is given back in pauses."""
 
 _PAGE = Path(__file__).parent / "page"
 _PAGE_FILES = {"": "text/html", "page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -189,13 +193,14 @@ class Server:
             self.engine.close()
 
     async def _watch(self) -> None:
-        """Look for changed models; some time after one was replaced, when nobody uses the old one, give its memory back."""
-        tidied = self.store.replaced
+        """Look for changed models; give memory back after one was replaced, and once where requests pause."""
+        replaced, tidied, answered, last = self.store.replaced, 0, 0, time.monotonic()
         while True:
             await asyncio.sleep(self.settings.watch_seconds)
-            replaced = self.store.replaced
-            if replaced > tidied:
-                tidied = replaced
+            pausing = self.engine.submitted == answered and answered > tidied and time.monotonic() - last > _TIDY_SECONDS
+            answered = self.engine.submitted
+            if pausing or self.store.replaced > replaced:
+                replaced, tidied, last = self.store.replaced, answered, time.monotonic()
                 await asyncio.to_thread(give_back)
             await asyncio.to_thread(self.store.refresh)
 

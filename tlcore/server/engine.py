@@ -34,6 +34,7 @@ class Engine:
         self._deadline = deadline
         self._observe_batch = observe_batch
         self.pending = 0
+        self.submitted = 0
 
     async def submit(self, work: Callable[[float], T]) -> T:
         """Run ``work(deadline)`` in a thread; the deadline is a reading of `time.monotonic`.
@@ -45,6 +46,7 @@ class Engine:
             raise Refusal(503, "the server is busy; try again", retry_after=1)
         deadline = time.monotonic() + self._deadline
         self.pending += 1
+        self.submitted += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, _before, deadline, work)
         future.add_done_callback(self._finished)
         try:

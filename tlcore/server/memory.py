@@ -10,10 +10,10 @@ _ARENA_MAX = -8
 """glibc's M_ARENA_MAX."""
 
 
-def keep_few_pools() -> None:
-    """Have glibc keep two pools, so that memory that one thread's image took can serve the next thread's."""
+def keep_one_pool() -> None:
+    """Have glibc keep one pool, so that memory that one thread's image took can serve the next thread's."""
     if sys.platform == "linux":
-        _call("mallopt", _ARENA_MAX, 2)
+        _call("mallopt", _ARENA_MAX, 1)
 
 
 def give_back() -> None:

@@ -11,7 +11,7 @@ import uvicorn
 
 from tlcore.errors import ServerError
 from tlcore.server.app import Server, make_server
-from tlcore.server.memory import keep_few_pools
+from tlcore.server.memory import keep_one_pool
 from tlcore.server.settings import ServerSettings
 
 _FINISH_SECONDS = 30
@@ -32,7 +32,7 @@ def serve(settings: ServerSettings, log: Callable[..., None]) -> None:
         ServerError: the address cannot be had.
     """
     listener = _listen(settings)
-    keep_few_pools()
+    keep_one_pool()
     try:
         server = make_server(settings, log)
         asyncio.run(_serve(server, listener, log))
