@@ -53,17 +53,9 @@ class FittedHead(ABC):
     def torch_module(self) -> torch.nn.Module:
         """Return the head as a torch module from features to logits, for export.
 
-        A linear head needs not write this. Raises `HeadError` where the head cannot be exported.
+        Written by plugins whose head is not `linear`. Raises `HeadError` where the head cannot be exported.
         """
-        import torch
-
-        linear = self.linear()
-        if linear is None:
-            raise HeadError(f"{type(self).__name__} cannot be exported: it is no linear layer and makes no torch module")
-        weight, bias = linear
-        layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
-        layer.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
-        return layer
+        raise HeadError(f"{type(self).__name__} cannot be exported: it is no linear layer and makes no torch module")
 
     def logits(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images classes"]:
         """Return logits, (images, classes), float32; raises `HeadError` where the head returns anything else."""

@@ -84,7 +84,9 @@ def storm(
     """Run the storm on a server that serves `served`, at first a copy of the first of the two models."""
     found = Storm()
     known = [_answers(model, photos) for model in models]
-    warm = [threading.Thread(target=_work, args=(port, known, photos, 60, seed, Storm(), 0.1)) for seed in range(connections)]
+    warm = [
+        threading.Thread(target=_work, args=(port, known, photos, 60, seed, Storm(), 0.1)) for seed in range(connections)
+    ]
     _run(warm)
     time.sleep(1)
     found.memory_before = _resident(process.pid)
@@ -98,9 +100,7 @@ def storm(
     _run([*threads, swapper])
     time.sleep(5)
     found.memory_after = _resident(process.pid)
-    last = [
-        threading.Thread(target=_work, args=(port, known, photos, 10**9, 5000 + seed, found, 0.0)) for seed in range(8)
-    ]
+    last = [threading.Thread(target=_work, args=(port, known, photos, 10**9, 5000 + seed, found, 0.0)) for seed in range(8)]
     for thread in last:
         thread.start()
     time.sleep(0.5)
@@ -273,7 +273,7 @@ def main() -> None:
             requests=asked.requests, connections=asked.connections, swaps=asked.swaps,
         )  # fmt: skip
     for name in ("good", "hostile", "answers", "memory_before", "memory_after", "exit_code", "swaps", "seconds", "wrong"):
-        print(name, getattr(found, name))  # noqa: T201
+        print(name, getattr(found, name))
 
 
 def start(served: Path) -> tuple[subprocess.Popen[str], int]:

@@ -85,14 +85,14 @@ def test_one_image_alone_is_a_mistake_that_is_told(classifier: Classifier) -> No
 
 
 def test_run_says_what_it_takes(classifier: Classifier) -> None:
-    with pytest.raises(ModelFileError, match=r"takes uint8 \(images, 32, 32, 3\), got float32 \(1, 32, 32, 3\)"):
-        classifier.run(np.zeros((1, 32, 32, 3), np.float32))  # type: ignore[arg-type]
+    with pytest.raises(ModelFileError, match=r"takes uint8 \(images, 32, 32, 3\), got uint8 \(1, 8, 8, 3\)"):
+        classifier.run(np.zeros((1, 8, 8, 3), np.uint8))
     with pytest.raises(ModelFileError, match="has no output 'nothing'; it has: probabilities, logits"):
         classifier.run(np.zeros((1, 32, 32, 3), np.uint8), ("nothing",))
 
 
 def test_a_plain_file_needs_a_preprocess_record(plain: Path, exported: Path) -> None:
-    with pytest.raises(ModelFileError, match="holds no tlcore record, .*'tl export', or state it with --preprocess"):
+    with pytest.raises(ModelFileError, match=r"holds no tlcore record, .*'tl export', or state it with --preprocess"):
         Classifier(plain)
     preprocess = Preprocess(image_size=(8, 8))
     with pytest.raises(ModelFileError, match="states its own preprocess record and labels; leave out yours"):
@@ -132,7 +132,7 @@ def test_never_imports_torch_nor_changes_the_environment(exported: Path, shapes:
 def test_the_activation_map_averages_to_the_logit(classifier: Classifier, trained: TrainResult, shapes: Path) -> None:
     pixels = np.stack([classifier.pixels(path) for path in sorted(shapes.rglob("*.png"))[:5]])
     found = classifier.run(pixels, ("logits", "activation_map"))
-    weight, bias = trained.bundle.head.linear()  # type: ignore[misc]
+    _, bias = trained.bundle.head.linear()  # type: ignore[misc]
     top = found["logits"].argmax(axis=1)
     explained = found["activation_map"].mean(axis=(1, 2)) + bias[top]
     np.testing.assert_allclose(explained, found["logits"].max(axis=1), rtol=1e-3, atol=1e-3)

@@ -20,7 +20,12 @@ def test_export_then_inspect_then_predict(run_tl: Run, trained: TrainResult, sha
     assert result["record"]["labels"] == ["bar", "circle", "square"]
     assert result["record"]["checks"]["gate"]["pixel_levels"] == 0
     told = run_tl("inspect", str(target)).stdout
-    for line in (f"digest      {result['digest']} (verified)", "labels      3: bar, circle, square", "opset 20", "input       images"):
+    for line in (
+        f"digest      {result['digest']} (verified)",
+        "labels      3: bar, circle, square",
+        "opset 20",
+        "input       images",
+    ):
         assert line in told, told
     assert json.loads(run_tl("inspect", str(target), "--json").stdout)["graph"]["parameters"] > 300_000
     photo = sorted((shapes / "square").glob("*.png"))[0]

@@ -9,6 +9,7 @@ import torch
 
 from tlcore.bundle import Bundle
 from tlcore.errors import ExportError
+from tlcore.head import FittedHead
 from tlcore.preprocess import Preprocess
 
 _SAME_MEAN = 1e-4
@@ -77,12 +78,22 @@ def make_network(bundle: Bundle, *, activation_map: bool) -> ExportNetwork:
         ExportError: its backbone or its head is no torch network.
     """
     embedder = bundle.backbone.torch_embedder().eval()
-    head = bundle.head.torch_module().eval()
+    head = _head_module(bundle.head).eval()
     has_map = activation_map and isinstance(head, torch.nn.Linear) and _pools_maps(embedder, bundle.record.preprocess)
     network = ExportNetwork(embedder, head, bundle.record.preprocess, bundle.record.temperature, has_map).eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     return network
+
+
+def _head_module(head: FittedHead) -> torch.nn.Module:
+    linear = head.linear()
+    if linear is None:
+        return head.torch_module()
+    weight, bias = linear
+    layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
+    return layer
 
 
 def _pools_maps(embedder: torch.nn.Module, preprocess: Preprocess) -> bool:

@@ -114,7 +114,7 @@ def test_the_legacy_exporter_takes_over(trained: TrainResult, tmp_path: Path, mo
     assert result.record.checks["exporter"] == "legacy"
     assert "RuntimeError: no translation for aten.something" in result.notes[0]
     monkeypatch.setattr(graph, "_legacy", fails)
-    with pytest.raises(ExportError, match="torch cannot export this network; dynamo: RuntimeError: .*; legacy: "):
+    with pytest.raises(ExportError, match=r"torch cannot export this network; dynamo: RuntimeError: .*; legacy: "):
         export_onnx(trained.bundle, tmp_path / "n.onnx", ExportOptions())
     assert not (tmp_path / "n.onnx").exists()
 
@@ -148,15 +148,15 @@ def test_without_its_images_it_says_how_to_name_others(
     assert len(found.held_out) == trained.counts["test"]
     assert len(found.training) == trained.counts["train"] + trained.counts["validation"]
     (moved / "circle").rename(moved / "circles")
-    with pytest.raises(ExportError, match="class 'circles' is not one of the bundle's; did you mean 'circle'?"):
+    with pytest.raises(ExportError, match=r"class 'circles' is not one of the bundle's; did you mean 'circle'"):
         find_images(bundle, str(moved))
 
 
 def test_a_head_that_makes_no_torch_module_is_told(trained: TrainResult, monkeypatch: pytest.MonkeyPatch) -> None:
     from tlcore.errors import HeadError
 
-    monkeypatch.setattr(type(trained.bundle.head), "linear", lambda self: None)
-    with pytest.raises(HeadError, match="FittedLinear cannot be exported: it is no linear layer and makes no torch module"):
+    monkeypatch.setattr(type(trained.bundle.head), "linear", lambda _: None)
+    with pytest.raises(HeadError, match=r"FittedLinear cannot be exported: it is no linear layer and makes no torch module"):
         network.make_network(trained.bundle, activation_map=True)
 
 
@@ -178,7 +178,7 @@ def test_int8_is_let_out_only_where_it_pays(
 ) -> None:
     from tlcore.export import quantisation
 
-    monkeypatch.setattr(quantisation, "speed_ratio", lambda first, second, pixels: speedup)
+    monkeypatch.setattr(quantisation, "speed_ratio", lambda *_: speedup)
     target = tmp_path / "int8.onnx"
     if let_out:
         result = export_onnx(trained.bundle, target, ExportOptions(precision="int8"))

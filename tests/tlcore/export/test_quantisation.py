@@ -30,6 +30,6 @@ def test_the_interval_covers_the_true_change_about_as_often_as_it_says(seed: int
     for _ in range(repeats):
         kind = random.choice(4, size=300, p=[0.90, 0.03, 0.01, 0.06])  # both right, lost, gained, both wrong
         before, after = np.isin(kind, [0, 1]), np.isin(kind, [0, 2])
-        change = compare((~before).astype(int), (~after).astype(int), np.zeros(300, int), 1.0)
+        change = compare((~before).astype(int).tolist(), (~after).astype(int).tolist(), [0] * 300, 1.0)
         covered += change.low <= truth <= change.high
     assert binomtest(covered, repeats, 0.95).pvalue > 1e-3

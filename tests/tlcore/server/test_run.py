@@ -229,7 +229,9 @@ def test_a_short_storm(exported: Path, shapes: Path, tmp_path: Path) -> None:
     assert found.exit_code == 0
 
 
-def test_the_storm_notices_wrong_answers(exported: Path, shapes: Path, tmp_path: Path, serve: Callable[..., Running]) -> None:
+def test_the_storm_notices_wrong_answers(
+    exported: Path, shapes: Path, tmp_path: Path, serve: Callable[..., Running]
+) -> None:
     from tests.benchmarks.soak import Storm, _answers, _work
 
     photos = [path.read_bytes() for path in sorted(shapes.rglob("*.png"))[::9]]
