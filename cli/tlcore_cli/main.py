@@ -34,6 +34,8 @@ COMMANDS = {
 }
 """Command name to the module that has it, imported when it is run, and its help line, shown without importing."""
 
+_TRAIN_PACKAGES = frozenset({"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "onnx", "onnxscript"})
+
 EPILOG = """\b
 Start here:
   tl demo                                     the whole way, offline
@@ -113,11 +115,17 @@ def _told(error: Exception, settings: Settings) -> int:
         import traceback
 
         traceback.print_exception(error)
-    expected = isinstance(error, (TlcoreError, OSError))
+    expected = isinstance(error, (TlcoreError, OSError)) or _missing(error) != ""
     text = " ".join(_text(error).split())
     hint = "" if expected or settings.debug else " (this is a bug in tl or a plugin; 'tl --debug ...' shows where)"
     click.echo(f"tl: {text}{hint}", err=True)
     return 2 if expected else 1
+
+
+def _missing(error: Exception) -> str:
+    """Return the package of ``tlcore[train]`` that an error says is not installed, or an empty text."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return name if name in _TRAIN_PACKAGES else ""
 
 
 def _text(error: Exception) -> str:
@@ -127,6 +135,8 @@ def _text(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
+    if missing := _missing(error):
+        return f"this needs the package {missing!r}, which is not installed: pip install 'tlcore[train]'"
     return f"{type(error).__name__}: {error}"
 
 
