@@ -14,7 +14,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from tlcore.cores import available_cores
-from tlcore.errors import ImageError, ModelFileError, TlcoreError
+from tlcore.errors import ImageError, MissingRecordError, ModelFileError, TlcoreError
 from tlcore.images import ImageSource, decode_image, read_image, rgb_image
 from tlcore.onnx_file import INPUT, ModelFile, ModelRecord, read_model_file
 from tlcore.prediction import Prediction, image_source, likeliest
@@ -54,7 +54,7 @@ class Classifier:
     ) -> None:
         file = read_model_file(Path(model))
         if file.record is None and preprocess is None:
-            raise ModelFileError(
+            raise MissingRecordError(
                 f"{file.path}: holds no tlcore record, so nothing says how images become its input; "
                 f"export it with 'tl export', or state it with --preprocess"
             )

@@ -58,6 +58,10 @@ class ModelFileError(TlcoreError):
     """An exported model file is missing, damaged, altered, or not one tlcore can run."""
 
 
+class MissingRecordError(ModelFileError):
+    """An ONNX file says nothing of how images become its input: tlcore did not write it."""
+
+
 class ServerError(TlcoreError):
     """The server cannot be started as asked."""
 

@@ -17,7 +17,6 @@ from tlcore_cli.command import Command, settings_of
 
 if TYPE_CHECKING:
     from tlcore.prediction import Prediction
-    from tlcore.preprocess import Preprocess
 
 EPILOG = """\b
 Examples:
@@ -63,8 +62,9 @@ def predict(
     with progress(own.quiet or layout is not None) as report:
         if model.suffix.lower() == ".onnx" or preprocess_file is not None:
             from tlcore.classifier import Classifier
+            from tlcore_cli.preprocess_file import read_preprocess
 
-            classifier = Classifier(model, preprocess=_read_preprocess(preprocess_file))
+            classifier = Classifier(model, preprocess=read_preprocess(preprocess_file))
             found = classifier.predict(paths, top_k=top, strict=strict)
         else:
             from tlcore.bundle import load_bundle
@@ -75,18 +75,6 @@ def predict(
         if layout is None:
             predictions = iter(list(predictions))
         return _WRITERS[layout](predictions, top)
-
-
-def _read_preprocess(file: Path | None) -> Preprocess | None:
-    from tlcore.errors import TlcoreError
-    from tlcore.preprocess import Preprocess
-
-    if file is None:
-        return None
-    try:
-        return Preprocess.from_dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise TlcoreError(f"{file}: is no JSON file with a preprocess record: {error}") from error
 
 
 def _expand(images: Iterable[str]) -> Iterator[str]:

@@ -34,6 +34,12 @@ Examples:
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the bearer token that requests must carry.")
 @click.option("--certificate", type=click.Path(path_type=Path), help="TLS certificate (PEM).")
 @click.option("--key", type=click.Path(path_type=Path), help="TLS key (PEM).")
+@click.option(
+    "--preprocess",
+    "preprocess_file",
+    type=click.Path(path_type=Path),
+    help="For ONNX files tlcore did not write: a JSON file with their preprocess record.",
+)
 @click.option("--drain", default=1.0, show_default=True, help="Seconds between SIGTERM and closing the door.")
 @click.option("--batching", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True, help="Compute "
               "requests' images together; auto measures whether it pays.")  # fmt: skip
@@ -52,6 +58,7 @@ def serve(
     token_file: Path | None,
     certificate: Path | None,
     key: Path | None,
+    preprocess_file: Path | None,
     drain: float,
     batching: str,
 ) -> None:
@@ -63,6 +70,7 @@ def serve(
     """
     from tlcore.errors import ServerError
     from tlcore.server.settings import ServerSettings, parse_models
+    from tlcore_cli.preprocess_file import read_preprocess
 
     try:
         from tlcore.server.run import serve as run
@@ -81,6 +89,7 @@ def serve(
         token=_token(token_file),
         certificate=certificate,
         key=key,
+        preprocess=read_preprocess(preprocess_file),
         drain_seconds=drain,
         batching=batching,
     )

@@ -22,26 +22,6 @@ def classifier(exported: Path) -> Classifier:
     return Classifier(exported)
 
 
-@pytest.fixture(scope="module")
-def plain(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier as others write it: normalised float32 in, logits out, no record."""
-    weight = np.random.default_rng(0).normal(size=(3 * 8 * 8, 4)).astype(np.float32)
-    nodes = [
-        onnx.helper.make_node("Flatten", ["x"], ["flat"]),
-        onnx.helper.make_node("MatMul", ["flat", "w"], ["y"]),
-    ]
-    graph = onnx.helper.make_graph(
-        nodes,
-        "plain",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, 8, 8])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 4])],
-        [onnx.numpy_helper.from_array(weight, "w")],
-    )
-    path = tmp_path_factory.mktemp("plain") / "plain.onnx"
-    onnx.save_model(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
-    return path
-
-
 def test_gives_the_bundles_answers(classifier: Classifier, trained: TrainResult, shapes: Path) -> None:
     paths = sorted(shapes.rglob("*.png"))
     ours = list(classifier.predict(paths, top_k=3))
@@ -91,21 +71,21 @@ def test_run_says_what_it_takes(classifier: Classifier) -> None:
         classifier.run(np.zeros((1, 32, 32, 3), np.uint8), ("nothing",))
 
 
-def test_a_plain_file_needs_a_preprocess_record(plain: Path, exported: Path) -> None:
+def test_a_plain_file_needs_a_preprocess_record(plain_onnx: Path, exported: Path) -> None:
     with pytest.raises(ModelFileError, match=r"holds no tlcore record, .*'tl export', or state it with --preprocess"):
-        Classifier(plain)
+        Classifier(plain_onnx)
     preprocess = Preprocess(image_size=(8, 8))
     with pytest.raises(ModelFileError, match="states its own preprocess record and labels; leave out yours"):
         Classifier(exported, preprocess=preprocess)
-    classifier = Classifier(plain, preprocess=preprocess, labels=["a", "b", "c", "d"])
+    classifier = Classifier(plain_onnx, preprocess=preprocess, labels=["a", "b", "c", "d"])
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8))
     (found,) = classifier.predict([image], top_k=4)
-    weight = onnx.numpy_helper.to_array(onnx.load_model(plain).graph.initializer[0])
+    weight = onnx.numpy_helper.to_array(onnx.load_model(plain_onnx).graph.initializer[0])
     logits = preprocess.normalise(preprocess.pixels(image)[np.newaxis]).reshape(1, -1) @ weight
     assert found.classes[0][0] == "abcd"[int(logits.argmax())]
     assert sum(probability for _, probability in found.classes) == pytest.approx(1, abs=1e-5)
     with pytest.raises(ModelFileError, match="returns 4 classes, got 2 labels"):
-        Classifier(plain, preprocess=preprocess, labels=["a", "b"])
+        Classifier(plain_onnx, preprocess=preprocess, labels=["a", "b"])
 
 
 _TORCH_FREE = """

@@ -58,7 +58,7 @@ class Server:
         self.measures = Measures(lambda: self.engine.pending)
         observe = self.measures.batches.observe
         self.engine = Engine(workers, settings.queue, settings.deadline, observe)
-        self.store = ModelStore(settings.models, settings.batching, self._report, observe)
+        self.store = ModelStore(settings.models, settings.preprocess, settings.batching, self._report, observe)
         self.store.load()
         limits = UploadLimits(settings.image_pixels, settings.formats)
         self._service = Service(self.engine, self.measures, limits, settings.images)

@@ -13,7 +13,8 @@ import numpy as np
 
 from tlcore.classifier import Classifier
 from tlcore.cores import available_cores
-from tlcore.errors import TlcoreError
+from tlcore.errors import MissingRecordError, TlcoreError
+from tlcore.preprocess import Preprocess
 from tlcore.server.batching import Line
 from tlcore.server.refusal import Refusal
 from tlcore.server.settings import ModelPlace
@@ -51,6 +52,7 @@ class ModelStore:
 
     Args:
         places: what to serve.
+        preprocess: of files that tlcore did not write; None refuses them.
         batching: ``"auto"``, ``"on"`` or ``"off"``.
         report: told of loads and failures, as event name and fields.
         observe_batch: told the size of each batch of images from several requests.
@@ -59,11 +61,13 @@ class ModelStore:
     def __init__(
         self,
         places: tuple[ModelPlace, ...],
+        preprocess: Preprocess | None,
         batching: str,
         report: Callable[..., None],
         observe_batch: Callable[[int], None],
     ) -> None:
         self._places = places
+        self._preprocess = preprocess
         self._observe_batch = observe_batch
         self._batching = batching
         self._report = report
@@ -126,9 +130,18 @@ class ModelStore:
         """The model that is meant where none is named: the first."""
         return self.find(self._places[0].name)
 
+    def _open(self, path: Path) -> Classifier:
+        """Open a file by its own record, or where it has none by the one that was given."""
+        try:
+            return Classifier(path)
+        except MissingRecordError:
+            if self._preprocess is None:
+                raise
+            return Classifier(path, preprocess=self._preprocess)
+
     def _put(self, place: ModelPlace) -> None:
         started = time.perf_counter()
-        classifier = Classifier(place.path)
+        classifier = self._open(place.path)
         key = (place.name, place.version)
         before = self._models.get(key)
         if before is not None and before.classifier.digest == classifier.digest:

@@ -12,6 +12,7 @@ import uvicorn
 from tlcore.errors import ServerError
 from tlcore.server.app import Server, make_server
 from tlcore.server.memory import keep_one_pool
+from tlcore.server.patience import PatientProtocol
 from tlcore.server.settings import ServerSettings
 
 _FINISH_SECONDS = 30
@@ -45,6 +46,7 @@ async def _serve(server: Server, listener: socket.socket, log: Callable[..., Non
     web = uvicorn.Server(
         uvicorn.Config(
             server.app,
+            http=PatientProtocol,
             log_config=None,
             access_log=False,
             log_level="critical",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlcore.errors import ServerError
+from tlcore.preprocess import Preprocess
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class ServerSettings:
         certificate, key: TLS files; None serves plain HTTP.
         drain_seconds: after SIGTERM, during which requests are still taken while clients hear that it closes.
         watch_seconds: between looks whether a model file has changed.
+        preprocess: for ONNX files that tlcore did not write: how images become their input; None refuses such files.
         batching: ``"auto"`` measures at the start whether computing several images at once pays; ``"on"``, ``"off"``.
     """
 
@@ -55,6 +57,7 @@ class ServerSettings:
     key: Path | None = None
     drain_seconds: float = 1.0
     watch_seconds: float = 1.0
+    preprocess: Preprocess | None = None
     batching: str = "auto"
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.conftest import draw_shape
 from tests.tlcore.server.hostile import noise, png_bomb
-from tlcore import Classifier
+from tlcore import Classifier, Preprocess
 from tlcore.errors import ModelFileError, ServerError
 from tlcore.server.settings import ServerSettings, parse_models
 
@@ -299,3 +299,32 @@ def test_a_drawn_shape_it_never_saw(client: TestClient) -> None:
     encoded = io.BytesIO()
     draw_shape("circle", 99).save(encoded, "PNG")
     assert client.post("/v1/predict", content=encoded.getvalue()).json()["classes"][0]["class"] == "circle"
+
+
+def test_a_file_of_other_origin_with_a_record_given(make_client: Callable[..., TestClient], plain_onnx: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"plain\.onnx: holds no tlcore record"):
+        make_client(models=(str(plain_onnx),))
+    preprocess = Preprocess(image_size=(8, 8))
+    client = make_client(models=(f"other={plain_onnx}",), preprocess=preprocess)
+    assert client.get("/v2/models/other").json()["inputs"][0] == {
+        "name": "images",
+        "datatype": "FP32",
+        "shape": [-1, 3, 8, 8],
+    }
+    classifier = Classifier(plain_onnx, preprocess=preprocess)
+    pixels = classifier.pixels(noise("PNG"))[np.newaxis]
+    expected = classifier.run(pixels)["probabilities"][0]
+    numbers = preprocess.normalise(pixels).ravel().tolist()
+    tensors = [
+        {"datatype": "FP32", "shape": [1, 3, 8, 8], "data": numbers},
+        {"datatype": "BYTES", "shape": [1], "data": [base64.b64encode(noise("PNG")).decode()]},
+    ]
+    for tensor in tensors:
+        answer = client.post("/v2/models/other/infer", json={"inputs": [{"name": "images", **tensor}]})
+        np.testing.assert_allclose(answer.json()["outputs"][0]["data"], expected, rtol=1e-4)
+    refused = client.post("/v2/models/other/infer", json={"inputs": [{"name": "images", **tensors[0], "shape": [1, 192]}]})
+    assert "takes FP32 [images, 3, 8, 8], got shape [1, 192]" in refused.json()["error"]
+    top = client.post("/v1/predict", content=noise("PNG")).json()["classes"][0]
+    assert top["class"] == str(int(expected.argmax()))
+    answer = client.post("/v1/predict?activation_map=1", content=noise("PNG"))
+    assert answer.status_code == 400 and "has no activation map" in answer.json()["error"]
