@@ -89,6 +89,29 @@ def trained(shapes: Path, registry: Registry, tmp_path_factory: pytest.TempPathF
     return train(str(shapes), tmp_path_factory.mktemp("bundles") / "shapes-bundle", UNTRAINED, registry=registry)
 
 
+@pytest.fixture(scope="session")
+def exported(trained: TrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle as an ONNX file; shared between tests, so never to be changed."""
+    from tlcore.export import ExportOptions, export_onnx
+
+    return export_onnx(trained.bundle, tmp_path_factory.mktemp("exported") / "shapes.onnx", ExportOptions()).path
+
+
+@pytest.fixture(scope="session")
+def plain_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier as others write it: normalised float32 (images, 3, 8, 8) in, four logits out, no record."""
+    import onnx
+
+    weight = np.random.default_rng(0).normal(size=(3 * 8 * 8, 4)).astype(np.float32)
+    nodes = [onnx.helper.make_node("Flatten", ["x"], ["flat"]), onnx.helper.make_node("MatMul", ["flat", "w"], ["y"])]
+    inputs = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, 8, 8])]
+    outputs = [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 4])]
+    graph = onnx.helper.make_graph(nodes, "plain", inputs, outputs, [onnx.numpy_helper.from_array(weight, "w")])
+    path = tmp_path_factory.mktemp("plain") / "plain.onnx"
+    onnx.save_model(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
 @pytest.fixture
 def run_tl(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line in a process of its own, in an empty directory."""

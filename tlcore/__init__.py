@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from tlcore.backbone import NetworkFiles as NetworkFiles
     from tlcore.bundle import Bundle as Bundle
     from tlcore.bundle import load_bundle as load_bundle
+    from tlcore.classifier import Classifier as Classifier
     from tlcore.dataset import Dataset as Dataset
     from tlcore.dataset import LeftOut as LeftOut
     from tlcore.dataset import Sample as Sample
     from tlcore.errors import TlcoreError as TlcoreError
     from tlcore.evaluation import Evaluation as Evaluation
     from tlcore.evaluation import evaluate as evaluate
+    from tlcore.export import ExportOptions as ExportOptions
+    from tlcore.export import ExportResult as ExportResult
+    from tlcore.export import export_onnx as export_onnx
     from tlcore.feature_cache import FeatureCache as FeatureCache
     from tlcore.features import FeatureSet as FeatureSet
     from tlcore.features import extract_features as extract_features
@@ -56,9 +60,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "backbone": ("Backbone", "BackboneInfo", "NetworkFiles"),
     "bundle": ("Bundle", "load_bundle"),
+    "classifier": ("Classifier",),
     "dataset": ("Dataset", "LeftOut", "Sample"),
     "errors": ("TlcoreError",),
     "evaluation": ("Evaluation", "evaluate"),
+    "export": ("ExportOptions", "ExportResult", "export_onnx"),
     "feature_cache": ("FeatureCache",),
     "features": ("FeatureSet", "extract_features"),
     "head": ("FittedHead", "Head", "HeadData", "HeadFit"),

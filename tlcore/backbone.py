@@ -102,6 +102,14 @@ class Backbone(ABC):
         """Return a fresh copy of the network whose classifier is the given linear layer on its pooled features."""
         raise BackboneError(f"backbone {self.info.name} is not a torch network")
 
+    def torch_embedder(self) -> torch.nn.Module:
+        """Return a fresh copy of the network as a module from normalised inputs to ``(features, maps)``, for export.
+
+        Features are the pooled ones, (images, features); maps are what they were pooled from, (images, features, rows,
+        columns), or None where there is no such thing. Raises `BackboneError` where it is no torch network.
+        """
+        raise BackboneError(f"backbone {self.info.name} is not a torch network")
+
     def network_files(
         self,
         classifier: tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None,

@@ -54,6 +54,22 @@ class BundleError(TlcoreError):
     """A bundle is missing, damaged, made by a newer version, or cannot be written."""
 
 
+class ExportError(TlcoreError):
+    """A bundle cannot be exported, or the exported file does not give the bundle's answers."""
+
+
+class ModelFileError(TlcoreError):
+    """An exported model file is missing, damaged, altered, or not one tlcore can run."""
+
+
+class MissingRecordError(ModelFileError):
+    """An ONNX file says nothing of how images become its input: tlcore did not write it."""
+
+
+class ServerError(TlcoreError):
+    """The server cannot be started as asked."""
+
+
 def did_you_mean(asked: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the closest known name, or an empty string.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from tlcore.backbone import Backbone
+from tlcore.cores import available_cores
 from tlcore.dataset import LeftOut, Sample
 from tlcore.errors import ImageError, TlcoreError
 from tlcore.feature_cache import FeatureCache
@@ -189,10 +189,3 @@ def _decode_all(samples: Sequence[Sample], preprocess: Preprocess, cache: Featur
             yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def available_cores() -> int:
-    """Return how many processors this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

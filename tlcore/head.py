@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from tlcore.errors import HeadError
 from tlcore.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,13 @@ class FittedHead(ABC):
     def linear(self) -> tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None:
         """Return (weight, bias) if the head is one linear layer on the raw features, else None."""
         return None
+
+    def torch_module(self) -> torch.nn.Module:
+        """Return the head as a torch module from features to logits, for export.
+
+        Written by plugins whose head is not `linear`. Raises `HeadError` where the head cannot be exported.
+        """
+        raise HeadError(f"{type(self).__name__} cannot be exported: it is no linear layer and makes no torch module")
 
     def logits(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images classes"]:
         """Return logits, (images, classes), float32; raises `HeadError` where the head returns anything else."""

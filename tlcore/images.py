@@ -115,6 +115,18 @@ def encode_png(image: Image.Image) -> bytes:
     return encoded.getvalue()
 
 
+def rgb_image(image: Image.Image, name: str = "image") -> Image.Image:
+    """Return a decoded Pillow image as `decode_image` would: mode RGB, turned upright, transparency over white.
+
+    Raises:
+        ImageError: without pixels, or over `MAX_PIXELS`.
+    """
+    width, height = image.size
+    if not 0 < width * height <= MAX_PIXELS:
+        raise ImageError(f"{name}: {width} x {height} pixels, expected 1 to {MAX_PIXELS:,}")
+    return _to_rgb(_upright(image))
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float32
 
-from tlcore.bundle import Bundle
 from tlcore.errors import ImageError, TlcoreError
 from tlcore.images import BytesImage, FileImage, ImageSource, decode_image, read_image
+
+if TYPE_CHECKING:
+    from tlcore.bundle import Bundle
 
 Predictable = str | Path | bytes | ImageSource
 """An image to predict: a path, encoded bytes, or anything with ``read() -> bytes``."""
@@ -54,7 +57,7 @@ def predict(
         raise TlcoreError(f"top_k and batch_size must be at least 1, got {top_k} and {batch_size}")
     remaining = iter(images)
     while batch := list(islice(remaining, batch_size)):
-        yield from _predict_batch(bundle, [_source(image) for image in batch], top_k, strict)
+        yield from _predict_batch(bundle, [image_source(image) for image in batch], top_k, strict)
 
 
 def _predict_batch(
@@ -75,11 +78,19 @@ def _predict_batch(
             yield Prediction(name, (), errors[index])
         else:
             probabilities = next(rows)
-            best = np.argsort(-probabilities, kind="stable")[:top_k]
-            yield Prediction(name, tuple((bundle.record.classes[i], float(probabilities[i])) for i in best))
+            yield Prediction(name, likeliest(probabilities, bundle.record.classes, top_k))
 
 
-def _source(image: Predictable) -> tuple[str, ImageSource]:
+def likeliest(
+    probabilities: Float32[np.ndarray, " classes"], class_names: Sequence[str], top_k: int
+) -> tuple[tuple[str, float], ...]:
+    """Return the `top_k` likeliest classes with their probabilities, likeliest first, ties in class order."""
+    best = np.argsort(-probabilities, kind="stable")[:top_k]
+    return tuple((class_names[index], float(probabilities[index])) for index in best)
+
+
+def image_source(image: Predictable) -> tuple[str, ImageSource]:
+    """Return how messages call an image, and where its bytes come from."""
     if isinstance(image, (str, Path)):
         return str(image), FileImage(Path(image))
     if isinstance(image, bytes):

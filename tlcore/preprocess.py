@@ -83,6 +83,23 @@ class Preprocess:
         std = np.asarray(self.std, np.float32).reshape(1, 3, 1, 1)
         return np.ascontiguousarray((scaled - mean) / std)
 
+    def region(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Return which part of an upright image the network sees: left, top, right, bottom as shares of width and height.
+
+        Shares below 0 or above 1 are padding.
+
+        Args:
+            size: (width, height) of the image.
+
+        Example:
+            >>> Preprocess(image_size=(224, 224), crop_fraction=1.0).region((400, 200))
+            (0.25, 0.0, 0.75, 1.0)
+        """
+        resized = self._resized_size(size)
+        height, width = self.image_size
+        left, top = round((resized[0] - width) / 2.0), round((resized[1] - height) / 2.0)
+        return left / resized[0], top / resized[1], (left + width) / resized[0], (top + height) / resized[1]
+
     def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
         width, height = size
         target_height = math.floor(self.image_size[0] / self.crop_fraction)

@@ -20,8 +20,12 @@ from tlcore_cli.command import SHARED_OPTIONS, LazyGroup, Settings
 COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
     "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
-    "predict": ("tlcore_cli.predict:predict", "Say what a bundle sees in images."),
+    "predict": ("tlcore_cli.predict:predict", "Say what a bundle or an exported model sees in images."),
     "data": ("tlcore_cli.data:data", "Fetch a dataset, look at it, check it before training."),
+    "export": ("tlcore_cli.export:export", "Write a bundle as one proven ONNX file that runs without torch."),
+    "inspect": ("tlcore_cli.inspect:inspect", "Tell everything an ONNX file says of itself."),
+    "serve": ("tlcore_cli.serve:serve", "Serve exported models over HTTP."),
+    "bench": ("tlcore_cli.bench:bench", "Measure how fast an exported model answers."),
     "demo": ("tlcore_cli.demo:demo", "Show the main job in a minute, with nothing downloaded."),
     "backbones": ("tlcore_cli.listings:backbones", "List pretrained networks to start from."),
     "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),
@@ -39,6 +43,7 @@ COMMANDS = {
 
 WITHOUT_DEFAULTS = ("config", "doctor", "plugins", "completion")
 """Commands that take no defaults from the configuration file, and work where it cannot be read."""
+_TRAIN_PACKAGES = frozenset({"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "onnx", "onnxscript"})
 
 EPILOG = """\b
 Start here:
@@ -140,11 +145,17 @@ def _told(error: Exception, settings: Settings) -> int:
         import traceback
 
         traceback.print_exception(error)
-    expected = isinstance(error, (TlcoreError, OSError))
+    expected = isinstance(error, (TlcoreError, OSError)) or _missing(error) != ""
     text = " ".join(_text(error).split())
     hint = "" if expected or settings.debug else " (this is a bug in tl or a plugin; 'tl --debug ...' shows where)"
     click.echo(f"tl: {text}{hint}", err=True)
     return 2 if expected else 1
+
+
+def _missing(error: Exception) -> str:
+    """Return the package of ``tlcore[train]`` that an error says is not installed, or an empty text."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return name if name in _TRAIN_PACKAGES else ""
 
 
 def _text(error: Exception) -> str:
@@ -154,6 +165,8 @@ def _text(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
+    if missing := _missing(error):
+        return f"this needs the package {missing!r}, which is not installed: pip install 'tlcore[train]'"
     return f"{type(error).__name__}: {error}"
 
 

@@ -21,36 +21,57 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   tl predict my-classifier photo.jpg
+  tl predict model.onnx photo.jpg
   tl predict my-classifier photos/ 'more/*.png' --top 3 --csv
   find . -name '*.jpg' | tl predict my-classifier - --json
 """
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show of each image.")
 @click.option("--json", "layout", flag_value="json", help="One JSON object per line on stdout.")
 @click.option("--csv", "layout", flag_value="csv", help="Comma-separated values on stdout.")
+@click.option(
+    "--preprocess",
+    "preprocess_file",
+    type=click.Path(path_type=Path),
+    help="For an ONNX file tlcore did not write: a JSON file with its preprocess record.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
 @click.pass_context
 def predict(
-    context: click.Context, bundle: Path, images: tuple[str, ...], top: int, layout: str | None, strict: bool
+    context: click.Context,
+    model: Path,
+    images: tuple[str, ...],
+    top: int,
+    layout: str | None,
+    preprocess_file: Path | None,
+    strict: bool,
 ) -> int:
-    """Say what BUNDLE sees in each IMAGE.
+    """Say what MODEL, a bundle or an exported ONNX file, sees in each IMAGE.
 
     An IMAGE is a file, a folder (searched for images), a pattern, or '-' for a list of paths on stdin, one a line. Images
     that cannot be read are listed and left out; the exit code is 2 if none could be read.
     """
-    from tlcore.bundle import load_bundle
-    from tlcore.prediction import predict as predict_images
     from tlcore_cli.terminal import progress
 
     own = settings_of(context)
     paths = list(_expand(images))
     with progress(own.quiet or layout is not None) as report:
-        classifier = load_bundle(bundle, own.registry())
-        predictions = _counted(predict_images(classifier, paths, top_k=top, strict=strict), len(paths), report)
+        if model.suffix.lower() == ".onnx" or preprocess_file is not None:
+            from tlcore.classifier import Classifier
+            from tlcore_cli.preprocess_file import read_preprocess
+
+            classifier = Classifier(model, preprocess=read_preprocess(preprocess_file))
+            found = classifier.predict(paths, top_k=top, strict=strict)
+        else:
+            from tlcore.bundle import load_bundle
+            from tlcore.prediction import predict as predict_images
+
+            found = predict_images(load_bundle(model, own.registry()), paths, top_k=top, strict=strict)
+        predictions = _counted(found, len(paths), report)
         if layout is None:
             predictions = iter(list(predictions))
         return _WRITERS[layout](predictions, top)

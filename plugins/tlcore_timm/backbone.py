@@ -90,6 +90,11 @@ class TimmBackbone(Backbone):
             layer.bias.copy_(torch.from_numpy(bias))
         return network.eval()
 
+    def torch_embedder(self) -> torch.nn.Module:
+        network = copy.deepcopy(self._network)
+        network.reset_classifier(0)  # type: ignore[operator]
+        return TimmEmbedder(network.eval(), self._feature_size)
+
     def network_files(
         self,
         classifier: tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None,
@@ -174,6 +179,31 @@ class TimmBackbone(Backbone):
             file = Path(directory, "config.json")
             save_config_for_hf(network, str(file), model_config=labels, data_config=data)
             return cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
+
+
+class TimmEmbedder(torch.nn.Module):
+    """A timm network as a module from normalised inputs to pooled features and the maps they were pooled from.
+
+    Args:
+        network: without its classifier.
+        feature_size: length of the pooled features.
+    """
+
+    def __init__(self, network: torch.nn.Module, feature_size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.feature_size = feature_size
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return features, (images, features), and maps, (images, features, rows, columns), or None."""
+        network: Any = self.network
+        maps = network.forward_features(inputs)
+        features = network.forward_head(maps, pre_logits=True).flatten(1)
+        if maps.ndim != 4:
+            return features, None
+        if maps.shape[1] != self.feature_size and maps.shape[3] == self.feature_size:
+            maps = maps.permute(0, 3, 1, 2)
+        return features, maps
 
 
 def _tensor(inputs: np.ndarray) -> torch.Tensor:
