@@ -43,6 +43,7 @@ COMMANDS = {
 
 WITHOUT_DEFAULTS = ("config", "doctor", "plugins", "completion")
 """Commands that take no defaults from the configuration file, and work where it cannot be read."""
+
 _TRAIN_PACKAGES = frozenset({"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "onnx", "onnxscript"})
 
 EPILOG = """\b
