@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tlcore.version import __version__
 
 if TYPE_CHECKING:
+    from tlcore.audit import AuditReport as AuditReport
+    from tlcore.audit import audit_dataset as audit_dataset
     from tlcore.backbone import Backbone as Backbone
     from tlcore.backbone import BackboneInfo as BackboneInfo
     from tlcore.backbone import NetworkFiles as NetworkFiles
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from tlcore.visualizer import Visualizer as Visualizer
 
 _HOMES = {
+    "audit": ("AuditReport", "audit_dataset"),
     "backbone": ("Backbone", "BackboneInfo", "NetworkFiles"),
     "bundle": ("Bundle", "load_bundle"),
     "classifier": ("Classifier",),

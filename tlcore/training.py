@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -379,8 +379,15 @@ def _notes(dataset: Dataset, features: Mapping[str, FeatureSet], backbone: Backb
         present = set(features[split].labels.tolist())
         absent = [name for label, name in enumerate(dataset.class_names) if label not in present]
         if absent and features[split].samples:
-            listed = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-            notes.append(f"no image of {listed} in {split}: {consequence}")
+            notes.append(f"no image of {_some(absent)} in {split}: {consequence}")
+    counts = Counter(label for part in features.values() for label in part.labels.tolist())
+    single = [dataset.class_names[label] for label, count in sorted(counts.items()) if count == 1]
+    if measured and single:
+        notes.append(f"one image only of {_some(single)}: the fold that tests it has not learned it")
     if not features["test"].samples and not measured:
         notes.append("no test images: accuracy on new photos was not measured")
     return tuple(notes)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -110,3 +110,11 @@ def test_folds_find_nothing_in_noise(shapes: Path, registry: Registry, tmp_path:
 def test_folds_and_an_earlier_split_exclude_each_other() -> None:
     with pytest.raises(OptionError, match="give either folds or a bundle"):
         replace(UNTRAINED, folds=3, split_from=Path("bundle"))
+
+
+def test_folds_say_which_classes_cannot_be_learned(registry: Registry, tmp_path: Path) -> None:
+    root = write_shapes(tmp_path / "shapes", per_class=5)
+    (root / "lonely").mkdir()
+    draw_shape("bar", 90).save(root / "lonely" / "1.png")
+    result = train(str(root), tmp_path / "bundle", replace(UNTRAINED, folds=2), registry=registry)
+    assert "one image only of lonely: the fold that tests it has not learned it" in result.notes
