@@ -43,8 +43,10 @@ def run(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run Python in a process that has the plugins installed, with a home of its own."""
     home = tmp_path_factory.mktemp("home")
 
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+
     def start(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(site), "TLCORE_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+        environment = {**os.environ, "PYTHONPATH": path, "TLCORE_HOME": str(home), "HF_HUB_OFFLINE": "1"}
         command = [sys.executable, *arguments]
         return subprocess.run(
             command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", check=False

@@ -104,3 +104,42 @@ def test_a_bundle_says_which_plugin_is_switched_off(run: Run, bundle: Path, phot
     assert done.returncode == 2
     assert "was made with tlcore-boosted:boosted 0.1.0, not installed here or switched off" in done.stderr
     assert done.stderr.rstrip().endswith("'tl plugins enable tlcore-boosted:boosted' switches it on")
+
+
+SERVE = """
+import json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+from starlette.testclient import TestClient
+from tlcore.server.app import make_server
+from tlcore.server.settings import ServerSettings, parse_models
+
+model, photo = map(Path, sys.argv[1:])
+server = make_server(ServerSettings(models=parse_models([f"shapes={model}"])), lambda *arguments, **values: None)
+with TestClient(server.app) as client:
+    print(json.dumps(client.post("/v1/predict", content=photo.read_bytes()).json()))
+assert "torch" not in sys.modules and "sklearn" not in sys.modules
+"""
+
+
+def test_a_head_of_theirs_is_exported_and_served_without_torch(run: Run, photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tlcore.export", reason="exporting is not part of this tlcore")
+    pytest.importorskip("starlette", reason="the server needs starlette")
+    pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
+    network = ["--backbone", "timm/test_resnet", "--set", "backbone.pretrained=false", "--set", "backbone.image_size=32"]
+    arguments = ["train", str(photos), *network, "--head", "boosted", "--set", "head.trees=10"]
+    trained = run("-m", "tlcore_cli", *arguments, "--output", str(tmp_path / "shapes"))
+    assert trained.returncode == 0, trained.stderr
+    exported = run("-m", "tlcore_cli", "export", str(tmp_path / "shapes"), "-o", str(tmp_path / "shapes.onnx"))
+    assert exported.returncode == 0, exported.stderr
+    photo = str(photos / "disc" / "03.png")
+    served = run("-c", SERVE, str(tmp_path / "shapes.onnx"), photo)
+    assert served.returncode == 0, served.stderr
+    assert {"bar", "disc"} & set(served.stdout.split('"'))
+
+
+def test_a_backbone_that_is_no_network_is_honestly_refused(run: Run, bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tlcore.export", reason="exporting is not part of this tlcore")
+    refused = run("-m", "tlcore_cli", "export", str(bundle), "-o", str(tmp_path / "shapes.onnx"))
+    assert refused.returncode == 2
+    assert refused.stderr == "tl: backbone hog is not a torch network\n"
