@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from tlcore.cores import available_cores
@@ -20,6 +20,10 @@ from tlcore.onnx_file import INPUT, ModelFile, ModelRecord, read_model_file
 from tlcore.prediction import Prediction, image_source, likeliest
 from tlcore.preprocess import Preprocess
 from tlcore.runtime import open_session
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    # Only tests evaluate these; importing it would take a fifth of the time to predict one photo.
+    from jaxtyping import Float32, UInt8
 
 Classifiable = str | Path | bytes | ImageSource | Image.Image | np.ndarray
 """An image to classify: a path, encoded bytes, an image source, a Pillow image, or RGB or grey pixels as a uint8 array."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from tlcore.errors import TlcoreError
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    # Only tests evaluate these; importing it would take a fifth of the time to predict one photo.
+    from jaxtyping import Float32, UInt8
 
 ResizeMode = Literal["shortest", "longest", "squash"]
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]

@@ -149,9 +149,11 @@ def make_record(bundle: Bundle, network: bytes, precision: str, checks: Mapping[
         weights_sha256=weights_sha256(network),
         provenance={
             "bundle_digest": document.get("digest", ""),
-            "backbone": {name: value for name, value in record.backbone.items() if name not in ("loader", "options")},
+            "backbone": {
+                name: _public(value) for name, value in record.backbone.items() if name not in ("loader", "options")
+            },
             "head": {"name": record.head["name"], "options": record.head["options"]},
-            "dataset": {name: record.dataset[name] for name in ("name", "digest", "licence", "citation", "counts")},
+            "dataset": {name: _public(record.dataset[name]) for name in ("name", "digest", "licence", "citation", "counts")},
             "top1": {split: measured["top1"] for split, measured in record.metrics.items()},
             "seed": record.seed,
             "versions": dict(record.versions),
@@ -159,6 +161,19 @@ def make_record(bundle: Bundle, network: bytes, precision: str, checks: Mapping[
         checks=checks,
         tlcore_version=__version__,
     )
+
+
+def _public(value: Any) -> Any:
+    """Return a value of the record without the folders of the machine it was made on: the last part of a path.
+
+    >>> _public("local-dir:/home/someone/weights/resnet18")
+    'local-dir:resnet18'
+    """
+    if not isinstance(value, str):
+        return value
+    before, colon, after = value.partition(":")
+    kept, path = (before + colon, after) if colon and Path(after).is_absolute() else ("", value)
+    return f"{kept}{Path(path).name}" if Path(path).is_absolute() else value
 
 
 def _prove(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -74,6 +75,7 @@ class ModelStore:
         self._models: Mapping[tuple[str, str], ServedModel] = {}
         self._stamps: dict[tuple[str, str], Stamp | None] = {}
         self._waiting: dict[tuple[str, str], Stamp | None] = {}
+        self._refreshing = threading.Lock()
         self.replaced = 0
 
     def load(self) -> None:
@@ -88,19 +90,13 @@ class ModelStore:
         Args:
             at_once: do not wait until a changed file has stayed the same between two calls.
         """
-        for place in self._places:
-            key = (place.name, place.version)
-            stamp = _stamp(place.path)
-            if stamp == self._stamps.get(key) or stamp is None:
-                continue
-            if not at_once and self._waiting.get(key) != stamp:
-                self._waiting[key] = stamp
-                continue
-            self._stamps[key] = stamp
-            try:
-                self._put(place)
-            except TlcoreError as error:
-                self._report("model_kept", model=place.name, version=place.version, reason=str(error))
+        with self._refreshing:
+            for place in self._places:
+                if self._has_changed(place, at_once):
+                    try:
+                        self._put(place)
+                    except TlcoreError as error:
+                        self._report("model_kept", model=place.name, version=place.version, reason=str(error))
 
     def find(self, name: str, version: str | None = None) -> ServedModel:
         """Return a model; without a version its last. Raises `Refusal` 404 where there is none."""
@@ -129,6 +125,17 @@ class ModelStore:
     def default(self) -> ServedModel:
         """The model that is meant where none is named: the first."""
         return self.find(self._places[0].name)
+
+    def _has_changed(self, place: ModelPlace, at_once: bool) -> bool:
+        key = (place.name, place.version)
+        stamp = _stamp(place.path)
+        if stamp == self._stamps.get(key) or stamp is None:
+            return False
+        if not at_once and self._waiting.get(key) != stamp:
+            self._waiting[key] = stamp
+            return False
+        self._stamps[key] = stamp
+        return True
 
     def _open(self, path: Path) -> Classifier:
         """Open a file by its own record, or where it has none by the one that was given."""

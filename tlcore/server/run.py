@@ -47,6 +47,7 @@ async def _serve(server: Server, listener: socket.socket, log: Callable[..., Non
         uvicorn.Config(
             server.app,
             http=PatientProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             log_level="critical",

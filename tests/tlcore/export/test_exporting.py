@@ -221,3 +221,14 @@ def test_a_real_network_passes_the_gate(shared: Path, registry: Registry, tmp_pa
     result = export_onnx(load_bundle(bundle.path, registry), tmp_path / "m.onnx", ExportOptions(golden_images=8))
     gate = result.record.checks["gate"]
     assert gate["logit_error"] < 1e-4 and gate["pixel_levels"] == 0
+
+
+@pytest.mark.parametrize(("network_name", "has_map"), [("test_vit", False), ("test_efficientnet", True)])
+def test_other_architectures(shapes: Path, registry: Registry, tmp_path: Path, network_name: str, has_map: bool) -> None:
+    from tlcore import TrainOptions, train
+
+    size = {} if network_name == "test_vit" else {"image_size": 32}
+    options = TrainOptions(backbone=f"timm/{network_name}", backbone_options={"pretrained": False, **size})
+    bundle = train(str(shapes), tmp_path / "bundle", options, registry=registry).bundle
+    export_onnx(bundle, tmp_path / "m.onnx", ExportOptions(golden_images=5))
+    assert ("activation_map" in Classifier(tmp_path / "m.onnx").outputs) is has_map

@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,14 @@ def test_activation_map_and_its_place(client: TestClient, photos: list[Path]) ->
     assert np.array(answer["values"]).ndim == 2
 
 
-def test_multipart_in_memory(client: TestClient, photos: list[Path]) -> None:
+def test_multipart_in_memory(client: TestClient, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise AssertionError("a file was asked for")
+
+    for name in ("SpooledTemporaryFile", "NamedTemporaryFile", "TemporaryFile", "mkstemp"):
+        monkeypatch.setattr(tempfile, name, refuse)
+    large = client.post("/v1/predict", files={"image": ("photo.png", photos[0].read_bytes() + b"\0" * 3_000_000)})
+    assert large.status_code == 200
     plain = client.post("/v1/predict", content=photos[0].read_bytes()).json()
     form = client.post("/v1/predict", files={"image": ("photo.png", photos[0].read_bytes(), "image/png")})
     assert form.json() == plain
