@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tlcore.backbone import Backbone, NetworkFiles
+from tlcore.backbone import Backbone
 from tlcore.bundle import Bundle, BundleRecord, check_target, load_bundle, save_bundle, softmax
 from tlcore.cross_validation import cross_validate
 from tlcore.dataset import Dataset, LeftOut
-from tlcore.errors import BundleError, DatasetError, OptionError
+from tlcore.errors import BundleError, OptionError
 from tlcore.feature_cache import FeatureCache, FeatureKey
 from tlcore.features import FeatureSet, extract_features
-from tlcore.head import FittedHead, HeadData
+from tlcore.head import FittedHead, HeadData, HeadFit
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.model_card import model_card
 from tlcore.preparation import Preparation, prepare_data
 from tlcore.progress import Progress, ProgressEvent, silent
+from tlcore.provenance import backbone_record, dataset_record, head_record, package_versions, plain_options, plugins_used
 from tlcore.registry import Registry
 from tlcore.splits import SplitFractions
+from tlcore.suitability import check_classes, check_training_set, remarks
 
 DEFAULT_BACKBONE = "timm/mobilenetv2_100.ra_in1k"
 """A good compromise of accuracy and speed on a CPU; downloaded once."""
@@ -138,23 +138,51 @@ def train(
     """
     started = time.perf_counter()
     check_target(output)
+    learnt = _learn(dataset, options, registry, cache_directory, progress)
+    progress(ProgressEvent("saving", 0, 1))
+    _save(output, learnt, dataset, options, registry)
+    progress(ProgressEvent("saving", 1, 1))
+    return TrainResult(
+        bundle=load_bundle(output, registry),
+        metrics=learnt.metrics,
+        counts={name: len(part.samples) for name, part in learnt.features.items()},
+        majority=_majority(learnt.features),
+        left_out=(*learnt.dataset.left_out, *(entry for part in learnt.features.values() for entry in part.left_out)),
+        notes=learnt.notes,
+        seconds=time.perf_counter() - started,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Learnt:
+    """What there is between learning and saving."""
+
+    dataset: Dataset
+    backbone: Backbone
+    features: Mapping[str, FeatureSet]
+    fit: HeadFit
+    temperature: float
+    metrics: Mapping[str, Metrics]
+    notes: tuple[str, ...]
+
+
+def _learn(
+    name: str, options: TrainOptions, registry: Registry, cache_directory: Path | None, progress: Progress
+) -> _Learnt:
+    """Divide the data, embed it, fit the head and measure it."""
     head = registry.head(options.head, options.head_options)
-    data = registry.dataset(dataset, options.dataset_options)
-    _check_classes(data)
+    data = registry.dataset(name, options.dataset_options)
+    check_classes(data)
     prepared = prepare_data(
         data, _preparation(options), registry=registry, cache_directory=cache_directory, progress=progress
     )
     split = prepared.dataset
     backbone = registry.backbone(options.backbone, options.backbone_options)
     features = _embed_splits(split, backbone, options, cache_directory, progress)
-    _check_training_set(split, features["train"])
-    fit = head.fit(
-        _head_data(features["train"]),
-        _head_data(features["validation"]),
-        len(split.class_names),
-        seed=options.seed,
-        progress=progress,
-    )
+    check_training_set(split, features["train"])
+    train, validation = (_head_data(features[part]) for part in ("train", "validation"))
+    fit = head.fit(train, validation, len(split.class_names), seed=options.seed, progress=progress)
+    _check_folded(backbone, fit.head, features["train"])
     temperature, metrics = _measure(fit.head, fit.validation_logits, features, split.class_names)
     if options.folds is not None:
         metrics["cross-validation"] = cross_validate(
@@ -167,41 +195,47 @@ def train(
             together=prepared.duplicate_sets,
             progress=progress,
         )
-    linear = fit.head.linear()
-    _check_folded(backbone, linear, fit.head, features["train"])
-    network = backbone.network_files(linear, split.class_names)
-    record = BundleRecord(
-        classes=split.class_names,
-        preprocess=backbone.info.preprocess,
-        backbone=_backbone_record(backbone, network, options, registry),
-        head={"name": _full_name(registry, "head", options.head), "options": _plain(options.head_options), **fit.record},
+    return _Learnt(
+        dataset=split,
+        backbone=backbone,
+        features=features,
+        fit=fit,
         temperature=temperature,
-        dataset=_dataset_record(split, features),
-        metrics={name: measured.to_dict() for name, measured in metrics.items()},
+        metrics=metrics,
+        notes=(*prepared.notes, *remarks(split, features, backbone, measured=bool(options.folds))),
+    )
+
+
+def _save(output: Path, learnt: _Learnt, dataset: str, options: TrainOptions, registry: Registry) -> None:
+    network = learnt.backbone.network_files(learnt.fit.head.linear(), learnt.dataset.class_names)
+    record = BundleRecord(
+        classes=learnt.dataset.class_names,
+        preprocess=learnt.backbone.info.preprocess,
+        backbone=backbone_record(learnt.backbone, network, options.backbone, options.backbone_options, registry),
+        head=head_record(options.head, options.head_options, learnt.fit, registry),
+        temperature=learnt.temperature,
+        dataset=dataset_record(learnt.dataset, learnt.features),
+        metrics={name: measured.to_dict() for name, measured in learnt.metrics.items()},
         options=_options_record(dataset, options),
         seed=options.seed,
-        versions=_versions(),
-        plugins=_plugins_used(registry, dataset, options),
-    )  # fmt: skip
-    progress(ProgressEvent("saving", 0, 1))
-    save_bundle(
-        output,
-        record,
-        fit.head,
-        network,
-        {name: list(zip(part.names, part.digests, strict=True)) for name, part in features.items()},
-        model_card(record),
+        versions=package_versions(),
+        plugins=plugins_used(registry, dataset=dataset, backbone=options.backbone, head=options.head),
     )
-    progress(ProgressEvent("saving", 1, 1))
-    return TrainResult(
-        bundle=load_bundle(output, registry),
-        metrics=metrics,
-        counts={name: len(part.samples) for name, part in features.items()},
-        majority=_majority(features),
-        left_out=(*split.left_out, *(entry for part in features.values() for entry in part.left_out)),
-        notes=(*prepared.notes, *_notes(split, features, backbone, measured=bool(options.folds))),
-        seconds=time.perf_counter() - started,
-    )
+    split = {name: list(zip(part.names, part.digests, strict=True)) for name, part in learnt.features.items()}
+    save_bundle(output, record, learnt.fit.head, network, split, model_card(record))
+
+
+def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "dataset_options": plain_options(options.dataset_options),
+        "strict": options.strict,
+        "fractions": {"validation": options.fractions.validation, "test": options.fractions.test},
+        "audit": options.audit,
+        "exclude": str(options.exclude) if options.exclude is not None else None,
+        "split_from": str(options.split_from) if options.split_from is not None else None,
+        "folds": options.folds,
+    }
 
 
 def _preparation(options: TrainOptions) -> Preparation:
@@ -213,26 +247,6 @@ def _preparation(options: TrainOptions) -> Preparation:
         split_from=options.split_from,
         pooled=options.folds is not None,
     )
-
-
-def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
-    return {
-        "dataset": dataset,
-        "dataset_options": _plain(options.dataset_options),
-        "strict": options.strict,
-        "fractions": {"validation": options.fractions.validation, "test": options.fractions.test},
-        "audit": options.audit,
-        "exclude": str(options.exclude) if options.exclude is not None else None,
-        "split_from": str(options.split_from) if options.split_from is not None else None,
-        "folds": options.folds,
-    }
-
-
-def _check_classes(dataset: Dataset) -> None:
-    present = {sample.label for sample in dataset.samples}
-    if len(present) < 2:
-        only = dataset.class_names[next(iter(present))]
-        raise DatasetError(f"{dataset.name}: has images of one class only ({only!r}); a classifier needs two or more")
 
 
 def _embed_splits(
@@ -252,17 +266,6 @@ def _embed_splits(
         )
         for name in ("train", "validation", "test")
     }
-
-
-def _check_training_set(dataset: Dataset, train: FeatureSet) -> None:
-    present = set(train.labels.tolist())
-    if len(present) < 2:
-        first = f"; the first: {train.left_out[0].reason}" if train.left_out else ""
-        raise DatasetError(
-            f"{dataset.name}: {len(train.samples)} readable training images of {len(present)} class"
-            f"{'' if len(present) == 1 else 'es'}, a classifier needs two classes or more "
-            f"({len(train.left_out)} could not be read{first})"
-        )
 
 
 def _head_data(features: FeatureSet) -> HeadData:
@@ -288,10 +291,9 @@ def _measure(
     return temperature, metrics
 
 
-def _check_folded(
-    backbone: Backbone, linear: tuple[np.ndarray, np.ndarray] | None, head: FittedHead, train: FeatureSet
-) -> None:
-    """Raise unless the head folded into one linear layer gives what the head itself gives."""
+def _check_folded(backbone: Backbone, head: FittedHead, train: FeatureSet) -> None:
+    """Raise unless a head that says it is one linear layer gives what that layer gives."""
+    linear = head.linear()
     if linear is None:
         return
     weight, bias = linear
@@ -304,90 +306,6 @@ def _check_folded(
         )
 
 
-def _backbone_record(
-    backbone: Backbone, network: NetworkFiles | None, options: TrainOptions, registry: Registry
-) -> dict[str, Any]:
-    info = backbone.info
-    reference = registry.resolve("backbone", options.backbone)
-    distribution = reference.offer.plugin.distribution
-    return {
-        "reference": _full_name(registry, "backbone", options.backbone),
-        "options": _plain(options.backbone_options),
-        "loader": f"{distribution}:{network.loader}" if network is not None else None,
-        "name": info.name,
-        "architecture": info.architecture,
-        "feature_size": info.feature_size,
-        "weights_digest": info.weights_digest,
-        "pretrained": info.pretrained,
-        "parameters": info.parameters,
-        "licence": info.licence,
-        "origin": info.origin,
-    }
-
-
-def _full_name(registry: Registry, kind: str, text: str) -> str:
-    reference = registry.resolve(kind, text)
-    return f"{reference.offer.plugin.distribution}:{reference.name}"
-
-
-def _dataset_record(dataset: Dataset, features: Mapping[str, FeatureSet]) -> dict[str, Any]:
-    left_out = [*dataset.left_out, *(entry for part in features.values() for entry in part.left_out)]
-    return {
-        "name": dataset.name,
-        "digest": dataset.digest,
-        "licence": dataset.licence,
-        "citation": dataset.citation,
-        "homepage": dataset.homepage,
-        "counts": {name: len(part.samples) for name, part in features.items()},
-        "left_out": [{"name": entry.name, "reason": entry.reason} for entry in left_out],
-    }
-
-
-def _plain(options: Mapping[str, object]) -> dict[str, object]:
-    return {
-        name: value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
-        for name, value in options.items()
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in ("tlcore", "numpy", "pillow", "torch", "timm", "scikit-learn", "scipy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _plugins_used(registry: Registry, dataset: str, options: TrainOptions) -> dict[str, str]:
-    used = [("dataset", dataset), ("backbone", options.backbone), ("head", options.head)]
-    plugins = [registry.resolve(kind, text).offer.plugin for kind, text in used]
-    return {plugin.key: plugin.version for plugin in plugins}
-
-
 def _majority(features: Mapping[str, FeatureSet]) -> float:
     measured = features["test"] if features["test"].samples else features["train"]
     return Counter(measured.labels.tolist()).most_common(1)[0][1] / len(measured.samples)
-
-
-def _notes(dataset: Dataset, features: Mapping[str, FeatureSet], backbone: Backbone, *, measured: bool) -> tuple[str, ...]:
-    notes = []
-    if not backbone.info.pretrained:
-        notes.append(f"{backbone.info.name} is untrained: its weights are random, a pretrained network would do far better")
-    for split, consequence in (("train", "it is never predicted"), ("test", "nothing measures it")):
-        present = set(features[split].labels.tolist())
-        absent = [name for label, name in enumerate(dataset.class_names) if label not in present]
-        if absent and features[split].samples:
-            notes.append(f"no image of {_some(absent)} in {split}: {consequence}")
-    counts = Counter(label for part in features.values() for label in part.labels.tolist())
-    single = [dataset.class_names[label] for label, count in sorted(counts.items()) if count == 1]
-    if measured and single:
-        notes.append(f"one image only of {_some(single)}: the fold that tests it has not learned it")
-    if not features["test"].samples and not measured:
-        notes.append("no test images: accuracy on new photos was not measured")
-    return tuple(notes)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
