@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jaxtyping
 
+# No test reaches the network, nor weights that happen to be cached; the hub's package reads these when it is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tlcore-tests-")
+
 # Shapes and types that signatures state are enforced in every test that runs in this process.
-jaxtyping.install_import_hook(["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_heads"], "beartype.beartype")
+jaxtyping.install_import_hook(["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_heads", "tlcore_mini"], "beartype.beartype")
 
 import numpy as np
 import pytest
@@ -28,7 +33,6 @@ UNTRAINED = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrai
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TLCORE_HOME", str(tmp_path_factory.mktemp("home")))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture

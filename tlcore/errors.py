@@ -46,6 +46,10 @@ class BackboneError(TlcoreError):
     """A backbone cannot be made or its weights cannot be had."""
 
 
+class WeightsUnavailableError(BackboneError):
+    """Pretrained weights are neither here nor can be fetched: there is no network, or it is not to be used."""
+
+
 class HeadError(TlcoreError):
     """A head cannot be fitted on the features it was given."""
 

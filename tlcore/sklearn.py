@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tlcore.backbone import Backbone
 from tlcore.bundle import softmax
 from tlcore.dataset import Sample
+from tlcore.default_backbone import DEFAULT_BACKBONE
 from tlcore.errors import ImageError, TlcoreError
 from tlcore.feature_cache import FeatureCache, FeatureKey
 from tlcore.features import BATCH_SIZE, extract_features
@@ -29,7 +30,6 @@ from tlcore.head import HeadData
 from tlcore.images import BytesImage, FileImage, ImageSource, encode_png
 from tlcore.metrics import fit_temperature
 from tlcore.registry import Registry
-from tlcore.training import DEFAULT_BACKBONE
 
 ImageLike = str | Path | bytes | ImageSource | Image.Image | np.ndarray
 """A path, encoded bytes, an image source, an upright RGB image, or uint8 RGB pixels, (height, width, 3)."""

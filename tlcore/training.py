@@ -15,6 +15,7 @@ from tlcore.backbone import Backbone
 from tlcore.bundle import Bundle, BundleRecord, check_target, load_bundle, save_bundle, softmax
 from tlcore.cross_validation import cross_validate
 from tlcore.dataset import Dataset, LeftOut
+from tlcore.default_backbone import make_backbone
 from tlcore.errors import BundleError, OptionError
 from tlcore.feature_cache import FeatureCache, FeatureKey
 from tlcore.features import FeatureSet, extract_features
@@ -28,16 +29,14 @@ from tlcore.registry import Registry
 from tlcore.splits import SplitFractions
 from tlcore.suitability import check_classes, check_training_set, remarks
 
-DEFAULT_BACKBONE = "timm/mobilenetv2_100.ra_in1k"
-"""A good compromise of accuracy and speed on a CPU; downloaded once."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """How to train.
 
     Attributes:
-        backbone, head: names as `Registry.resolve` takes them.
+        backbone: a name as `Registry.resolve` takes it; None takes what `default_backbone` chooses.
+        head: likewise.
         dataset_options, backbone_options, head_options: option name to value, for the plugin objects.
         fractions: shares held out of a dataset that does not say itself.
         seed: of the split and the fit.
@@ -49,7 +48,7 @@ class TrainOptions:
             out a test set.
     """
 
-    backbone: str = DEFAULT_BACKBONE
+    backbone: str | None = None
     head: str = "linear"
     dataset_options: Mapping[str, object] = field(default_factory=dict)
     backbone_options: Mapping[str, object] = field(default_factory=dict)
@@ -158,6 +157,7 @@ class _Learnt:
     """What there is between learning and saving."""
 
     dataset: Dataset
+    reference: str
     backbone: Backbone
     features: Mapping[str, FeatureSet]
     fit: HeadFit
@@ -177,7 +177,7 @@ def _learn(
         data, _preparation(options), registry=registry, cache_directory=cache_directory, progress=progress
     )
     split = prepared.dataset
-    backbone = registry.backbone(options.backbone, options.backbone_options)
+    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
     features = _embed_splits(split, backbone, options, cache_directory, progress)
     check_training_set(split, features["train"])
     train, validation = (_head_data(features[part]) for part in ("train", "validation"))
@@ -197,12 +197,13 @@ def _learn(
         )
     return _Learnt(
         dataset=split,
+        reference=reference,
         backbone=backbone,
         features=features,
         fit=fit,
         temperature=temperature,
         metrics=metrics,
-        notes=(*prepared.notes, *remarks(split, features, backbone, measured=bool(options.folds))),
+        notes=(*note, *prepared.notes, *remarks(split, features, backbone, measured=bool(options.folds))),
     )
 
 
@@ -211,7 +212,7 @@ def _save(output: Path, learnt: _Learnt, dataset: str, options: TrainOptions, re
     record = BundleRecord(
         classes=learnt.dataset.class_names,
         preprocess=learnt.backbone.info.preprocess,
-        backbone=backbone_record(learnt.backbone, network, options.backbone, options.backbone_options, registry),
+        backbone=backbone_record(learnt.backbone, network, learnt.reference, options.backbone_options, registry),
         head=head_record(options.head, options.head_options, learnt.fit, registry),
         temperature=learnt.temperature,
         dataset=dataset_record(learnt.dataset, learnt.features),
@@ -219,7 +220,7 @@ def _save(output: Path, learnt: _Learnt, dataset: str, options: TrainOptions, re
         options=_options_record(dataset, options),
         seed=options.seed,
         versions=package_versions(),
-        plugins=plugins_used(registry, dataset=dataset, backbone=options.backbone, head=options.head),
+        plugins=plugins_used(registry, dataset=dataset, backbone=learnt.reference, head=options.head),
     )
     split = {name: list(zip(part.names, part.digests, strict=True)) for name, part in learnt.features.items()}
     save_bundle(output, record, learnt.fit.head, network, split, model_card(record))

@@ -8,8 +8,7 @@ import click
 
 from tlcore_cli.command import Command, settings_of
 
-_BACKBONE = "timm/test_resnet"
-_IMAGE_SIZE = 48
+_BACKBONE = "mini"
 
 
 @click.command(cls=Command)
@@ -20,8 +19,7 @@ _IMAGE_SIZE = 48
 def demo(context: click.Context, output: Path) -> None:
     """Train on the handwritten digits that come with scikit-learn, measure, save, predict.
 
-    Nothing is downloaded: the network is timm's smallest, untrained, so its features are random projections; they suffice
-    for digits, and a pretrained network does far better on photos.
+    Nothing is downloaded: the network is the small pretrained one in the box.
     """
     from tlcore.paths import cache_directory
     from tlcore.prediction import predict
@@ -31,10 +29,11 @@ def demo(context: click.Context, output: Path) -> None:
 
     own = settings_of(context)
     registry = own.registry()
-    options = TrainOptions(backbone=_BACKBONE, backbone_options={"pretrained": False, "image_size": _IMAGE_SIZE})
+    options = TrainOptions(backbone=_BACKBONE)
     notes(own.quiet).print(
-        f"demo: digits of 8 x 8 pixels, features of {_BACKBONE} (untrained), a linear head: like\n"
-        f"  tl train digits --backbone {_BACKBONE} --set backbone.pretrained=false --set backbone.image_size={_IMAGE_SIZE}"
+        f"demo: digits of 8 x 8 pixels, features of {_BACKBONE}, the network in the box, and a linear head: the same as\n"
+        f"  tl train digits --backbone {_BACKBONE} --output {output}",
+        markup=False,
     )
     with progress(own.quiet) as report:
         result = train("digits", output, options, registry=registry, cache_directory=cache_directory(), progress=report)

@@ -79,7 +79,7 @@ def train(
     """
     from tlcore.paths import cache_directory
     from tlcore.splits import SplitFractions
-    from tlcore.training import DEFAULT_BACKBONE, TrainOptions
+    from tlcore.training import TrainOptions
     from tlcore.training import train as train_classifier
     from tlcore_cli.terminal import print_json, progress
     from tlcore_cli.training_summary import show_training
@@ -90,7 +90,7 @@ def train(
     if root is not None:
         chosen["dataset"].setdefault("root", root)
     options = TrainOptions(
-        backbone=backbone or DEFAULT_BACKBONE,
+        backbone=backbone,
         head=head,
         dataset_options=chosen["dataset"],
         backbone_options=chosen["backbone"],
@@ -107,7 +107,7 @@ def train(
     with progress(own.quiet or as_json) as report:
         result = train_classifier(
             dataset,
-            output or Path(f"{_slug(dataset)}-{_slug(options.backbone)}"),
+            output or Path(f"{_slug(dataset)}-{_slug(backbone or 'classifier')}"),
             options,
             registry=own.registry(),
             cache_directory=None if no_cache else cache_directory(),

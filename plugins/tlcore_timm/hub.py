@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tlcore.errors import BackboneError
+from tlcore.errors import BackboneError, WeightsUnavailableError
 
 
 def download(repository: str, file_name: str, revision: str | None) -> Path:
@@ -16,7 +16,8 @@ def download(repository: str, file_name: str, revision: str | None) -> Path:
     With no network, or with ``HF_HUB_OFFLINE`` set, only the cache is used.
 
     Raises:
-        BackboneError: it is neither cached nor can be downloaded; says what is missing and what to do.
+        WeightsUnavailableError: it is neither cached nor is there a network; says what is missing and what to do.
+        BackboneError: the repository has no such file, or the download failed.
     """
     import httpx
     from huggingface_hub import constants, hf_hub_download
@@ -27,7 +28,7 @@ def download(repository: str, file_name: str, revision: str | None) -> Path:
         return Path(hf_hub_download(repository, file_name, revision=revision, local_files_only=offline))
     except LocalEntryNotFoundError as error:
         why = "offline mode is on" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} cannot be reached"
-        raise BackboneError(
+        raise WeightsUnavailableError(
             f"{file_name} of {repository} is not in the cache ({constants.HF_HUB_CACHE}) and {why}; copy the files "
             f"config.json and model.safetensors to a directory and use 'local-dir:PATH', or run once with a network"
         ) from error

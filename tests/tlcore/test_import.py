@@ -12,7 +12,7 @@ import pytest
 import tlcore
 
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "onnxruntime", "onnx", "safetensors", "PIL"}
-PLUGINS = {"tlcore_timm", "tlcore_datasets", "tlcore_heads"}
+PLUGINS = {"tlcore_timm", "tlcore_datasets", "tlcore_heads", "tlcore_mini"}
 
 
 def modules_after(code: str) -> set[str]:

@@ -1,0 +1,105 @@
+"""The student: a narrow bottleneck ResNet (timm's resnet14t with fewer channels) and what it is trained towards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+ARCHITECTURE = "resnet14t"
+MODEL_ARGUMENTS: dict[str, Any] = {"channels": (16, 48, 96, 192), "layers": (1, 1, 2, 1), "stem_width": 16}
+CLASSES = 1000
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+CAT_CLASSES = slice(281, 286)
+DOG_CLASSES = slice(151, 269)
+LAYOUT_GRID = 4
+LAYOUT_SIZE = LAYOUT_GRID * LAYOUT_GRID * 5
+
+
+def create_network() -> Any:
+    """The untrained network with its 1,000-class head, a timm ResNet."""
+    return timm.create_model(ARCHITECTURE, num_classes=CLASSES, **MODEL_ARGUMENTS)
+
+
+class Student(nn.Module):
+    """The network with two linear maps from its pooled features that exist only while training: to the teachers' pooled
+    features, and to the coarse layout of the picture."""
+
+    def __init__(self, teacher_features: int) -> None:
+        super().__init__()
+        self.network = create_network()
+        self.to_teachers = nn.Linear(self.network.num_features, teacher_features)
+        self.to_layout = nn.Linear(self.network.num_features, LAYOUT_SIZE)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (images, 1000), guessed teacher features (images, features), guessed layout (images, LAYOUT_SIZE)."""
+        features = self.network.forward_head(self.network.forward_features(images), pre_logits=True)
+        return self.network.fc(features), self.to_teachers(features), self.to_layout(features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """The weight of each term of the loss, and the distillation temperature."""
+
+    temperature: float = 2.0
+    logits: float = 2.0
+    features: float = 1.5
+    labels: float = 0.3
+    species: float = 0.2
+    layout: float = 0.2
+    label_smoothing: float = 0.1
+
+
+def layout(images: Tensor) -> Tensor:
+    """The coarse layout of normalised images (images, 3, height, width): brightness and the strength of edges in four
+    directions, averaged on a 4x4 grid and standardised for each image, (images, LAYOUT_SIZE) float32.
+
+    A pooled feature that must tell it keeps where things are, which a network that learns only to name objects loses; after
+    masked feature prediction (Wei et al. 2022), with pooled edges in place of full histograms.
+    """
+    grey = functional.interpolate(images.float().mean(dim=1, keepdim=True), size=(42, 42), mode="bilinear", antialias=True)
+    across = grey[:, :, 1:-1, 2:] - grey[:, :, 1:-1, :-2]
+    down = grey[:, :, 2:, 1:-1] - grey[:, :, :-2, 1:-1]
+    diagonal, other = (across + down) * 0.7071, (across - down) * 0.7071
+    edges = torch.cat([across, down, diagonal, other], dim=1).abs()
+    edges = functional.adaptive_avg_pool2d(edges, LAYOUT_GRID).flatten(1)
+    brightness = functional.adaptive_avg_pool2d(grey, LAYOUT_GRID).flatten(1)
+    return torch.cat([_standardised(edges), _standardised(brightness)], dim=1)
+
+
+def _standardised(values: Tensor) -> Tensor:
+    centred = values - values.mean(dim=1, keepdim=True)
+    return centred / (centred.std(dim=1, keepdim=True) + 1e-3)
+
+
+def losses(student: Student, batch: dict[str, Tensor], settings: LossSettings) -> dict[str, Tensor]:
+    """Every weighted term of the loss for one batch, by name; see `batches.Batches` for what a batch holds."""
+    images = batch["images"]
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, guessed_features, guessed_layout = student(images)
+    logits, guessed_features, guessed_layout = logits.float(), guessed_features.float(), guessed_layout.float()
+    temperature = settings.temperature
+    divergence = functional.kl_div(
+        functional.log_softmax(logits / temperature, dim=1),
+        functional.log_softmax(batch["logits"] / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    # The residual counts in units of how much a feature varies within its own source, so that what tells one breed
+    # from another weighs as much as what tells a dog from a bus.
+    residual = ((guessed_features - batch["features"]) * batch["feature_scale"]).clamp(-6, 6)
+    labelled, pets = batch["label"] >= 0, batch["species"] >= 0
+    both_species = torch.stack([logits[:, CAT_CLASSES].logsumexp(1), logits[:, DOG_CLASSES].logsumexp(1)], dim=1)
+    return {
+        "logits": settings.logits * divergence,
+        "features": settings.features * residual.square().mean(),
+        "labels": settings.labels
+        * functional.cross_entropy(logits[labelled], batch["label"][labelled], label_smoothing=settings.label_smoothing),
+        "species": settings.species * functional.cross_entropy(both_species[pets], batch["species"][pets]),
+        "layout": settings.layout * functional.mse_loss(guessed_layout, layout(images)),
+    }

@@ -1,0 +1,92 @@
+"""The parts of the training script that can be wrong silently: exclusion, views, schedule, checkpoint, statistics."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+pytest.importorskip("timm")
+pytest.importorskip("sklearn")
+
+import torch
+
+from tlcore_mini.training import checkpoint
+from tlcore_mini.training.duplicates import find_exclusions
+from tlcore_mini.training.measure import mcnemar, wilson
+from tlcore_mini.training.photos import Photo, decode
+from tlcore_mini.training.train import TrainSettings
+from tlcore_mini.training.views import PET_VIEWS, render
+
+
+def photo(seed: int, *, mirrored: bool = False, size: tuple[int, int] = (120, 90), quality: int | None = None) -> Photo:
+    """A smooth random picture."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    if mirrored:
+        image = ImageOps.mirror(image)
+    stream = io.BytesIO()
+    image.save(stream, "PNG") if quality is None else image.save(stream, "JPEG", quality=quality)
+    return Photo(identifier=str(seed), source="pets", encoded=stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [{}, {"quality": 40}, {"size": (300, 220)}, {"mirrored": True}, {"mirrored": True, "quality": 50, "size": (64, 64)}],
+    ids=["same-file", "recompressed", "resized", "mirrored", "all"],
+)
+def test_a_disguised_copy_is_excluded(disguise: dict) -> None:
+    training = [photo(seed) for seed in range(1, 6)]
+    measuring = [photo(seed) for seed in range(10, 15)] + [photo(3, **disguise)]
+    assert [exclusion.training for exclusion in find_exclusions(training, measuring)] == ["3"]
+
+
+def test_different_photos_stay() -> None:
+    assert find_exclusions([photo(seed) for seed in range(20)], [photo(seed) for seed in range(50, 70)]) == []
+
+
+def test_views_are_the_same_each_time_and_differ_among_themselves() -> None:
+    first, second = render(photo(1), 5, PET_VIEWS), render(photo(1), 5, PET_VIEWS)
+    np.testing.assert_array_equal(first[0], second[0])
+    assert first[0].shape == (24, 144, 144, 3) and first[1].shape == (24, 192, 192, 3)
+    assert len({view.tobytes() for view in first[0]}) == 24
+
+
+def test_view_0_is_the_centred_square() -> None:
+    image = decode(photo(1))
+    expected = image.resize((192, 192), Image.Resampling.BICUBIC, box=(15, 0, 105, 90))
+    np.testing.assert_array_equal(render(photo(1), 0, PET_VIEWS)[1][0], np.asarray(expected))
+
+
+def test_schedule() -> None:
+    settings = TrainSettings(phases=((80, 10), (128, 5)), warmup_steps=2, decay_steps=5, learning_rate=1.0)
+    assert [settings.image_size(step) for step in (0, 9, 10, 14)] == [80, 80, 128, 128]
+    assert [settings.rate(step) for step in (0, 1, 9, 10, 11, 14)] == [0.5, 1.0, 1.0, 1.0, 0.8, 0.2]
+
+
+def test_checkpoint_comes_back_equal(tmp_path: Path) -> None:
+    def make() -> tuple[torch.nn.Module, torch.nn.Module, torch.optim.Optimizer]:
+        network = torch.nn.Linear(3, 2)
+        return network, torch.nn.Linear(3, 2), torch.optim.AdamW(network.parameters())
+
+    one, another = make(), make()
+    one[0](torch.ones(1, 3)).sum().backward()
+    one[2].step()
+    assert checkpoint.load(tmp_path, *another) == checkpoint.Progress()
+    progress = checkpoint.Progress(step=7, seconds=1.5, curve=[{"step": 7.0}])
+    checkpoint.save(tmp_path, progress, *one)
+    assert checkpoint.load(tmp_path, *another) == progress
+    for left, right in zip(one, another, strict=True):
+        torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
+
+
+def test_wilson_and_mcnemar_against_known_values() -> None:
+    hits = np.arange(100) < 90
+    assert wilson(hits) == pytest.approx((0.9, 0.8256, 0.9448), abs=1e-4)
+    # 10 against 2 discordant answers: two-sided exact binomial, 2 * sum(C(12, k), k <= 2) / 2**12
+    ours, theirs = np.arange(40) < 30, (np.arange(40) < 20) | (np.arange(40) >= 38)
+    assert mcnemar(ours, theirs) == pytest.approx(2 * (1 + 12 + 66) / 4096)
+    assert mcnemar(hits, hits) == 1.0
