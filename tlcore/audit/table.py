@@ -114,7 +114,8 @@ def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> It
     def inspect(start: int) -> list[_Inspected]:
         return _inspect_some(samples[start : start + _AT_ONCE], cache)
 
-    pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="tlcore-audit")
+    # Twice as many threads as cores: they also wait, for the disk and for each other.
+    pool = ThreadPoolExecutor(2 * available_cores(), thread_name_prefix="tlcore-audit")
     ahead: deque[Future[list[_Inspected]]] = deque()
     try:
         for start in range(0, len(samples), _AT_ONCE):
