@@ -169,8 +169,8 @@ class BackboneConformance(Conformance):
 
         try:
             embedder = self.subject.torch_embedder()
-        except BackboneError as error:
-            raise CheckSkipped(str(error)) from error
+        except BackboneError as refusal:
+            raise CheckSkipped(str(refusal)) from refusal
         wanted = self.subject.features(self.images[:2])
         inputs = self.subject.info.preprocess.normalise(self.images[:2])
         with torch.inference_mode():

@@ -184,8 +184,8 @@ class HeadConformance(Conformance):
             raise CheckSkipped("is folded into the network as one linear layer")
         try:
             module = self.fitted.head.torch_module()
-        except HeadError as error:
-            raise CheckSkipped(str(error)) from error
+        except HeadError as refusal:
+            raise CheckSkipped(str(refusal)) from refusal
         features = blobs(4, 3).features
         error = onnx_error(module.eval(), features, self.fitted.head.logits(features))
         expect(error < TOLERANCE, f"{self.name}: exported to ONNX, its logits are off by {error:.1e}")
