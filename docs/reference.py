@@ -93,10 +93,11 @@ def _suites() -> Iterator[str]:
         yield f"A {kind.name} (`{suite.__name__}`):"
         yield ""
         yield from _checks(suite, tuple(name for name in check_names(suite) if name not in shared))
-    for suite, told in ((PluginConformance, "A plugin as a whole"), (CommandConformance, "A command")):
-        yield f"{told} (`{suite.__name__}`):"
+    wholes: tuple[tuple[type, str], ...] = ((PluginConformance, "A plugin as a whole"), (CommandConformance, "A command"))
+    for whole, told in wholes:
+        yield f"{told} (`{whole.__name__}`):"
         yield ""
-        yield from _checks(suite, check_names(suite))
+        yield from _checks(whole, check_names(whole))
 
 
 def _checks(suite: type, names: tuple[str, ...]) -> Iterator[str]:

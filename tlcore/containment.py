@@ -94,8 +94,8 @@ def _restore_logging(before: tuple[list[logging.Handler], int, int]) -> None:
 
 
 def _restore_warnings(before: list[Any]) -> None:
-    warnings.filters[:] = before  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    warnings.resetwarnings()  # which also makes what was already decided be decided anew
+    warnings.filters.extend(before)  # type: ignore[attr-defined]
 
 
 def _hooks() -> tuple[Any, ...]:

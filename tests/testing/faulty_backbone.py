@@ -95,6 +95,24 @@ class Grid(Backbone):
             return super().torch_classifier(weight, bias)
         return self._torch(weight, np.zeros_like(bias) if self._fault == "torch-bias" else bias)
 
+    def torch_embedder(self):  # type: ignore[no-untyped-def]
+        if "torch" not in self._fault:
+            return super().torch_embedder()
+        import torch
+
+        class Embedder(torch.nn.Module):
+            def __init__(self, network: torch.nn.Module, fault: str) -> None:
+                super().__init__()
+                self.network = network
+                self.fault = fault
+
+            def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+                features = self.network(inputs)
+                maps = inputs if self.fault == "torch-embedder-maps" else None
+                return (features * 2 if self.fault == "torch-embedder" else features), maps
+
+        return Embedder(self._torch(np.eye(SIZE, dtype=np.float32), np.zeros(SIZE, np.float32)), self._fault)
+
     def network_files(self, classifier: object, class_names: Sequence[str]) -> NetworkFiles | None:
         faults = {"files-weights": "other-weights", "files-crop": "other-crop"}
         if self._fault not in ("none", *faults):

@@ -48,7 +48,7 @@ class FittedMeans(FittedHead):
         return len(self._means)
 
     def compute_logits(self, features: np.ndarray) -> np.ndarray:
-        weight, bias = self.linear()
+        weight, bias = self._layer()
         logits = features @ weight.T + bias
         if self._fault == "batch":
             logits = logits - logits.mean(axis=0)
@@ -63,9 +63,20 @@ class FittedMeans(FittedHead):
             return {"means": np.array([None, {}])}
         return {"means": self._means * (2 if self._fault == "tensors" else 1)}
 
-    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+    def linear(self) -> tuple[np.ndarray, np.ndarray] | None:
+        return None if self._fault.startswith("module") else self._layer()
+
+    def _layer(self) -> tuple[np.ndarray, np.ndarray]:
         bias = -0.5 * np.square(self._means).sum(axis=1)
         return self._means, bias
+
+    def torch_module(self):  # type: ignore[no-untyped-def]
+        import torch
+
+        weight, bias = self._layer()
+        module = torch.nn.Linear(weight.shape[1], len(bias))
+        module.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+        return module if self._fault == "module-sound" else torch.nn.Sequential(module, torch.nn.Tanh())
 
 
 class MisfoldedMeans(FittedMeans):

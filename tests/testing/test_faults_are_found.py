@@ -47,6 +47,12 @@ BACKBONE = [
     ("torch-training", "torch_network_is_a_fresh_copy_in_evaluation_mode", "returned modules in training mode"),
     ("torch-shared", "torch_network_is_a_fresh_copy_in_evaluation_mode", "changed the backbone; return a copy"),
     ("torch-bias", "torch_classifier_computes_the_linear_layer", "is off from its features and the layer by"),
+    ("torch-embedder", "torch_embedder_gives_features_and_maps", "torch_embedder() gives features that are off by"),
+    (
+        "torch-embedder-maps",
+        "torch_embedder_gives_features_and_maps",
+        "must give maps (images, features, rows, columns), got (2, 3",
+    ),
     ("files-weights", "network_files_read_back", "read back from its files its weights_digest differs"),
     ("files-crop", "network_files_read_back", "read back from its files its preprocess differs"),
     ("torch-export", "exports_to_onnx", "exported to ONNX, its logits are off by"),
@@ -96,6 +102,7 @@ HEAD = [
     ("anything", "refuses_foreign_tensors", "restore accepted the tensors of something else; raise a HeadError"),
     ("two-lines", "refuses_foreign_tensors", "restore's error must be one line"),
     ("folded", "linear_equals_its_logits", "linear() is off from its logits by"),
+    ("module", "exports_to_onnx", "exported to ONNX, its logits are off by"),
     ("record", "record_is_json", "the record of the fit is not JSON"),
     ("deaf", "progress_cancels", "swallowed the exception that its progress callback raised to cancel"),
 ]
@@ -166,6 +173,11 @@ def test_without_a_fault_every_check_passes(kind: type[Conformance]) -> None:
     results = list(run_checks(suite(kind, "torch-sound" if kind is BackboneConformance else "none"), "sound"))
     assert [result for result in results if result.outcome == "failed"] == []
     assert sum(result.outcome == "passed" for result in results) >= len(results) - 2
+
+
+def test_a_sound_module_of_a_head_exports() -> None:
+    (result,) = run_checks(suite(HeadConformance, "module-sound"), "sound", ["test_exports_to_onnx"])
+    assert (result.outcome, result.message) == ("passed", "")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

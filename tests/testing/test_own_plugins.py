@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +18,8 @@ from tlcore.testing import (
     HeadConformance,
     PluginConformance,
     VisualizerConformance,
+    check_names,
+    run_checks,
 )
 from tlcore.testing.checking import SUITES
 
@@ -46,18 +51,44 @@ class TestDigits(DatasetConformance):
     name = "digits"
 
 
-class TestFolder(DatasetConformance):
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def folder(cls, tmp_path_factory: pytest.TempPathFactory) -> None:
-        folder = tmp_path_factory.mktemp("photos")
-        random = np.random.default_rng(0)
-        for name in ("cat", "dog"):
-            Path(folder, name).mkdir()
-            for index in range(3):
-                pixels = random.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(Path(folder, name, f"{index}.png"))
-        cls.name = f"folder:{folder}"
+def write_photos(folder: Path) -> list[Path]:
+    random = np.random.default_rng(0)
+    files = [folder / name / f"{index}.png" for name in ("cat", "dog") for index in range(3)]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(file)
+    return files
+
+
+def write_form(form: str, folder: Path) -> Path:
+    """Write six photos in one of the forms that the built-in datasets read, and return its path."""
+    files = write_photos(folder)
+    names = [file.relative_to(folder).as_posix() for file in files]
+    if form == "folder":
+        return folder
+    target = folder / f"photos.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for file, name in zip(files, names, strict=True):
+                archive.write(file, name)
+    elif form == "tar":
+        with tarfile.open(target, "w") as archive:
+            for file, name in zip(files, names, strict=True):
+                archive.add(file, name)
+    elif form == "csv":
+        target.write_text("path,label\n" + "".join(f"{name},{name[:3]}\n" for name in names), encoding="utf-8")
+    else:
+        rows = [json.dumps({"path": name, "label": name[:3]}) for name in names]
+        target.write_text("\n".join(rows), encoding="utf-8")
+    return target
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "csv", "jsonl"])
+def test_own_files_as_a_dataset(form: str, tmp_path: Path) -> None:
+    suite = type("Own", (DatasetConformance,), {"name": f"{form}:{write_form(form, tmp_path)}"})
+    results = list(run_checks(suite, form))
+    assert [result for result in results if result.outcome == "failed"] == []
+    assert len(results) == len(check_names(suite))
 
 
 def test_every_kind_has_its_suite() -> None:

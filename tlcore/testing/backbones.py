@@ -163,6 +163,26 @@ class BackboneConformance(Conformance):
         error = relative_error(logits, self.subject.features(self.images) @ weight.T + bias)
         expect(error < TOLERANCE, f"{self.name}: torch_classifier() is off from its features and the layer by {error:.1e}")
 
+    def test_torch_embedder_gives_features_and_maps(self) -> None:
+        """`torch_embedder` gives the pooled features, and maps whose mean over rows and columns they are, or None."""
+        import torch
+
+        try:
+            embedder = self.subject.torch_embedder()
+        except BackboneError as refusal:
+            raise CheckSkipped(str(refusal)) from refusal
+        wanted = self.subject.features(self.images[:2])
+        inputs = self.subject.info.preprocess.normalise(self.images[:2])
+        with torch.inference_mode():
+            features, maps = embedder(torch.from_numpy(inputs))
+        error = relative_error(features.numpy(), wanted)
+        expect(error < TOLERANCE, f"{self.name}: torch_embedder() gives features that are off by {error:.1e}")
+        expect(
+            maps is None or maps.shape[:2] == features.shape,
+            f"{self.name}: torch_embedder() must give maps (images, features, rows, columns), got "
+            f"{None if maps is None else tuple(maps.shape)}",
+        )
+
     def test_network_files_read_back(self) -> None:
         """What `network_files` writes is read by the spec it names as `loader`, with the same digest and preprocess."""
         files = self.subject.network_files(None, ())

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tlcore.errors import PluginError, TlcoreError
+from tlcore.errors import HeadError, PluginError, TlcoreError
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.progress import ProgressEvent
 from tlcore.registry import Registry
@@ -175,6 +175,20 @@ class HeadConformance(Conformance):
         features = blobs(4, 3).features
         error = relative_error(features @ weight.T + bias, self.fitted.head.logits(features))
         expect(error < TOLERANCE, f"{self.name}: linear() is off from its logits by {error:.1e}")
+
+    def test_exports_to_onnx(self) -> None:
+        """A head that is not linear exports to ONNX by its torch module, with equal logits, or says that it cannot."""
+        from tlcore.testing.backbones import onnx_error
+
+        if self.fitted.head.linear() is not None:
+            raise CheckSkipped("is folded into the network as one linear layer")
+        try:
+            module = self.fitted.head.torch_module()
+        except HeadError as refusal:
+            raise CheckSkipped(str(refusal)) from refusal
+        features = blobs(4, 3).features
+        error = onnx_error(module.eval(), features, self.fitted.head.logits(features))
+        expect(error < TOLERANCE, f"{self.name}: exported to ONNX, its logits are off by {error:.1e}")
 
     def test_record_is_json(self) -> None:
         """What fitting chose can be written as JSON."""
