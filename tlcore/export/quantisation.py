@@ -30,18 +30,18 @@ class Recipe:
     Attributes:
         name: for reports.
         calibration: how activation ranges are found: ``"minmax"``, or ``"percentile"``, which cuts rare outliers.
-        float_ends: whether the first convolution, the last one and the classifier stay float.
+        float_first: whether the first layer stays float; the last one, the classifier, always does.
     """
 
     name: str
     calibration: str
-    float_ends: bool
+    float_first: bool
 
 
 RECIPES = (
-    Recipe(name="minmax, ends float", calibration="minmax", float_ends=True),
-    Recipe(name="percentile, ends float", calibration="percentile", float_ends=True),
-    Recipe(name="minmax, all int8", calibration="minmax", float_ends=False),
+    Recipe(name="minmax, first and last layer float", calibration="minmax", float_first=True),
+    Recipe(name="percentile, first and last layer float", calibration="percentile", float_first=True),
+    Recipe(name="minmax, last layer float", calibration="minmax", float_first=False),
 )
 """Tried in order until one is accurate and fast enough; all static QDQ, activations unsigned, weights signed per channel."""
 
@@ -199,17 +199,13 @@ def _quantised_types(model: onnx.ModelProto) -> list[str]:
 
 
 def _excluded(model: onnx.ModelProto, recipe: Recipe) -> list[str]:
-    """Name the nodes that stay float: normalisation before, everything after the last convolution, and the ends if asked."""
+    """Name the nodes that stay float: normalisation, everything after the features, and the first layer if asked."""
     nodes = list(model.graph.node)
-    weighted = [index for index, node in enumerate(nodes) if node.op_type in ("Conv", "Gemm", "MatMul")]
-    convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
-    body_end = convolutions[-1] if convolutions else weighted[-1]
-    excluded = {index for index in range(len(nodes)) if index < weighted[0] or index > body_end}
-    excluded -= {
-        index for index in range(body_end, min(body_end + 2, len(nodes))) if nodes[index].op_type in ("Clip", "Relu")
-    }
-    if recipe.float_ends:
-        excluded |= {weighted[0], *([convolutions[-1]] if len(convolutions) > 2 else [])}
+    first = next(index for index, node in enumerate(nodes) if node.op_type in ("Conv", "Gemm", "MatMul"))
+    features = next(index for index, node in enumerate(nodes) if "features" in node.output)
+    excluded = {index for index in range(len(nodes)) if index < first or index > features}
+    if recipe.float_first:
+        excluded.add(first)
     return [nodes[index].name for index in sorted(excluded)]
 
 

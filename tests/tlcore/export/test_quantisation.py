@@ -1,9 +1,13 @@
 """What int8 changed, in numbers."""
 
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
 from scipy.stats import binomtest
 
+from tlcore.export import quantisation
 from tlcore.export.quantisation import compare
 
 
@@ -33,3 +37,13 @@ def test_the_interval_covers_the_true_change_about_as_often_as_it_says(seed: int
         change = compare((~before).astype(int).tolist(), (~after).astype(int).tolist(), [0] * 300, 1.0)
         covered += change.low <= truth <= change.high
     assert binomtest(covered, repeats, 0.95).pvalue > 1e-3
+
+
+def test_the_first_layer_and_all_after_the_features_stay_float(exported: Path) -> None:
+    model = onnx.load_model(exported)
+    names = {node.name: node for node in model.graph.node}
+    kept = [names[name].op_type for name in quantisation._excluded(model, quantisation.RECIPES[0])]
+    assert kept.count("Conv") == 1 and "Gemm" in kept and "Softmax" in kept and "MatMul" in kept
+    assert quantisation._excluded(model, quantisation.RECIPES[2]).count("Conv") == 0
+    quantised = [node for node in model.graph.node if node.op_type == "Conv" and node.name not in kept]
+    assert len(quantised) > 5
