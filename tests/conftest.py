@@ -16,7 +16,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tlcore-tests-")
 
 # Shapes and types that signatures state are enforced in every test that runs in this process.
-jaxtyping.install_import_hook(["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_heads", "tlcore_mini"], "beartype.beartype")
+jaxtyping.install_import_hook(
+    ["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_heads", "tlcore_mini"], "beartype.beartype"
+)
 
 import numpy as np
 import pytest

@@ -99,12 +99,14 @@ class TimmBackbone(Backbone):
         self,
         classifier: tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None,
         class_names: Sequence[str],
-    ) -> NetworkFiles:
+    ) -> NetworkFiles | None:
         if classifier is None:
             network = copy.deepcopy(self._network)
             network.reset_classifier(0)  # type: ignore[operator]
-        else:
+        elif self._takes_linear_classifier():
             network = self.torch_classifier(*classifier)
+        else:
+            return None
         tensors = {name: tensor.contiguous().numpy() for name, tensor in network.state_dict().items()}
         config = self._timm_config(network, class_names if classifier is not None else ())
         return NetworkFiles(tensors=tensors, config=config, loader="local-dir")
@@ -142,6 +144,16 @@ class TimmBackbone(Backbone):
         with torch.inference_mode():
             outputs = _run_with_hooks(self._network, torch.zeros(1, 3, height, width), names)
         return {name: tuple(output.shape[1:]) for name, output in outputs.items() if output.ndim == 4}
+
+    def _takes_linear_classifier(self) -> bool:
+        """Return whether the network's classifier is one linear layer on the pooled features (a distilled one is two)."""
+        layer: Any = self._network.get_classifier()  # type: ignore[operator]
+        if not isinstance(layer, (torch.nn.Linear, torch.nn.Identity)):
+            return False
+        height, width = self._preprocess.image_size
+        inputs = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            return torch.allclose(layer(self._pooled(inputs)), self._network(inputs), rtol=1e-3, atol=1e-3)
 
     def _pooled(self, inputs: torch.Tensor) -> torch.Tensor:
         network: Any = self._network

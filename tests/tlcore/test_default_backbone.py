@@ -9,7 +9,9 @@ from tlcore.default_backbone import DEFAULT_BACKBONE, make_backbone
 from tlcore.errors import WeightsUnavailableError
 
 
-def test_without_a_network_the_one_in_the_box_stands_in_and_says_so(shapes: Path, registry: Registry, tmp_path: Path) -> None:
+def test_without_a_network_the_one_in_the_box_stands_in_and_says_so(
+    shapes: Path, registry: Registry, tmp_path: Path
+) -> None:
     result = train(str(shapes), tmp_path / "bundle", TrainOptions(), registry=registry)
     assert result.bundle.record.backbone["reference"] == "tlcore:mini"
     assert result.notes[0].startswith(f"{DEFAULT_BACKBONE} cannot be fetched, so the small network in the box stands in")

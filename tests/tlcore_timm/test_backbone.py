@@ -142,3 +142,13 @@ def test_real_weights_know_their_classes(registry: Registry, shared: Path) -> No
     assert info.class_names[340].startswith("zebra")
     assert (info.licence, info.feature_size) == ("apache-2.0", 1280)
     assert json.loads(json.dumps(info.preprocess.to_dict()))["interpolation"] == "bilinear"
+
+
+@pytest.mark.parametrize(("architecture", "whole"), [("test_resnet", True), ("deit_tiny_distilled_patch16_224", False)])
+def test_only_a_network_with_one_linear_classifier_is_written_whole(
+    registry: Registry, architecture: str, whole: bool
+) -> None:
+    backbone = registry.backbone(architecture, {"pretrained": False})
+    size = backbone.info.feature_size
+    files = backbone.network_files((np.zeros((2, size), np.float32), np.zeros(2, np.float32)), ["a", "b"])
+    assert (files is not None) == whole
