@@ -61,9 +61,9 @@ def test_registries_with_different_plugins_live_side_by_side() -> None:
     one, two = (Registry([module_with_head(name)], installed=False) for name in ("one", "two"))
     assert [offer.spec.name for offer in one.offers("head")] == ["one"]
     assert [offer.spec.name for offer in two.offers("head")] == ["two"]
-    without = Registry(disabled=["timm"])
+    without = Registry(disabled=["timm", "mini"])
     assert without.offers("backbone") == ()
-    assert [offer.spec.name for offer in Registry().offers("backbone")] == ["hf-hub", "local-dir", "timm"]
+    assert [offer.spec.name for offer in Registry().offers("backbone")] == ["hf-hub", "local-dir", "mini", "mini-dir", "timm"]
 
 
 class Cancelled(Exception):
@@ -80,7 +80,7 @@ def test_training_prints_nothing_and_tells_its_progress(
     train(str(shapes), tmp_path / "bundle", OPTIONS, registry=Registry(), progress=events.append)
     assert capfd.readouterr() == ("", "")
     stages = list(dict.fromkeys(event.stage for event in events))
-    assert stages == ["features of train", "features of validation", "features of test", "linear head", "saving"]
+    assert stages == ["audit", "features of train", "features of validation", "features of test", "linear head", "saving"]
 
 
 @pytest.mark.parametrize("stage", ["features of train", "linear head", "saving"])
