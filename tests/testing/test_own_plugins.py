@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlcore.plugins import installed_plugins
 from tlcore.testing import (
     BackboneConformance,
     DatasetConformance,
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 
 @pytest.mark.parametrize("check", [name for name in dir(PluginConformance) if name.startswith("test_")])
-@pytest.mark.parametrize("plugin", ["timm", "datasets", "heads"])
+@pytest.mark.parametrize("plugin", sorted(plugin.key for plugin in installed_plugins() if plugin.distribution == "tlcore"))
 def test_plugin(plugin: str, check: str, suites: dict[str, Any]) -> None:
     suite = suites.setdefault(plugin, type("Plugin", (PluginConformance,), {"name": plugin})())
     getattr(suite, check)()
