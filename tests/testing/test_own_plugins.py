@@ -48,6 +48,15 @@ class TestTimm(BackboneConformance):
     options: ClassVar = {"pretrained": False}
 
 
+@pytest.mark.parametrize("name", ["mini", "local-dir:{weights}/mobilenetv2_100"])
+def test_making_pretrained_networks_draws_no_random_numbers(name: str, request: pytest.FixtureRequest) -> None:
+    if "{weights}" in name:
+        name = name.format(weights=request.getfixturevalue("shared") / "weights")
+    suite = type("Pretrained", (BackboneConformance,), {"name": name})
+    (result,) = run_checks(suite, name, ["test_using_it_changes_no_global_state"])
+    assert (result.outcome, result.message) == ("passed", "")
+
+
 class TestDigits(DatasetConformance):
     name = "digits"
 
