@@ -60,7 +60,8 @@ def _untrained(config: Mapping[str, Any]) -> torch.nn.Module:
 
 
 def _network(weights: Weights, where: str) -> torch.nn.Module:
-    network = _untrained(weights.config)
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before the real ones are put in
+        network = _untrained(weights.config)
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in weights.tensors.items()}
     try:
         network.load_state_dict(tensors)

@@ -97,7 +97,8 @@ def _create(
     if options.image_size is not None:
         arguments = _image_size_arguments(model, options.image_size, overlay or {})
     try:
-        network: torch.nn.Module = timm.create_model(model, pretrained=pretrained, **arguments)
+        with torch.random.fork_rng(devices=[]):  # weights are drawn before the real ones are read
+            network: torch.nn.Module = timm.create_model(model, pretrained=pretrained, **arguments)
     except (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError) as error:
         told = " ".join(str(error).split())[:300] or type(error).__name__
         raise BackboneError(f"{where or model}: the network cannot be made: {told}") from error

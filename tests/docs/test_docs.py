@@ -41,14 +41,14 @@ def test_a_hook_without_a_docstring_fails_the_reference(monkeypatch: pytest.Monk
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every command line that starts with ``tl`` in a block of shell, joined where it is broken."""
+    """Every command line that starts with ``tl`` in a block of shell; what stands after several spaces explains it."""
     for page in PAGES:
         if page.is_file():
             for block in re.findall(r"```(?:bash|sh|console|shell)\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
                 for line in block.replace("\\\n", " ").splitlines():
                     text = line.strip().removeprefix("$ ").partition(" #")[0]
                     if text.startswith("tl "):
-                        yield page.name, re.split(r"\s[|>&]", text)[0].strip()
+                        yield page.name, re.split(r"\s[|>&]| {2,}", text)[0].strip()
 
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())), ids=lambda value: str(value))

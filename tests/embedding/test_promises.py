@@ -63,7 +63,13 @@ def test_registries_with_different_plugins_live_side_by_side() -> None:
     assert [offer.spec.name for offer in two.offers("head")] == ["two"]
     without = Registry(disabled=["timm", "mini"])
     assert without.offers("backbone") == ()
-    assert [offer.spec.name for offer in Registry().offers("backbone")] == ["hf-hub", "local-dir", "mini", "mini-dir", "timm"]
+    assert [offer.spec.name for offer in Registry().offers("backbone")] == [
+        "hf-hub",
+        "local-dir",
+        "mini",
+        "mini-dir",
+        "timm",
+    ]
 
 
 class Cancelled(Exception):

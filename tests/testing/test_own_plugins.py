@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlcore.plugins import installed_plugins
 from tlcore.testing import (
     BackboneConformance,
     DatasetConformance,
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 
 @pytest.mark.parametrize("check", [name for name in dir(PluginConformance) if name.startswith("test_")])
-@pytest.mark.parametrize("plugin", ["timm", "datasets", "heads"])
+@pytest.mark.parametrize("plugin", sorted(plugin.key for plugin in installed_plugins() if plugin.distribution == "tlcore"))
 def test_plugin(plugin: str, check: str, suites: dict[str, Any]) -> None:
     suite = suites.setdefault(plugin, type("Plugin", (PluginConformance,), {"name": plugin})())
     getattr(suite, check)()
@@ -45,6 +46,15 @@ class TestLinear(HeadConformance):
 class TestTimm(BackboneConformance):
     name = "timm/test_resnet"
     options: ClassVar = {"pretrained": False}
+
+
+@pytest.mark.parametrize("name", ["mini", "local-dir:{weights}/mobilenetv2_100"])
+def test_making_pretrained_networks_draws_no_random_numbers(name: str, request: pytest.FixtureRequest) -> None:
+    if "{weights}" in name:
+        name = name.format(weights=request.getfixturevalue("shared") / "weights")
+    suite = type("Pretrained", (BackboneConformance,), {"name": name})
+    (result,) = run_checks(suite, name, ["test_using_it_changes_no_global_state"])
+    assert (result.outcome, result.message) == ("passed", "")
 
 
 class TestDigits(DatasetConformance):
