@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
@@ -15,6 +14,7 @@ from jaxtyping import Float32
 from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
 from tlcore.errors import BackboneError
 from tlcore.preprocess import Preprocess
+from tlcore.torch_network import Embedder, channels_last, layer_outputs, weights_digest
 from tlcore_mini import LICENCE
 
 CLASSIFIER = "fc."
@@ -51,7 +51,7 @@ class MiniBackbone(Backbone):
             architecture=self._config["architecture"],
             feature_size=self._config["num_features"],
             preprocess=self._preprocess,
-            weights_digest=_digest(weights),
+            weights_digest=weights_digest(weights),
             pretrained=self._pretrained,
             parameters=sum(tensor.numel() for tensor in weights.values()),
             licence=LICENCE if self._pretrained else "",
@@ -64,7 +64,7 @@ class MiniBackbone(Backbone):
     ) -> Float32[np.ndarray, "images features"]:
         network: Any = self._network
         with torch.inference_mode():
-            pooled = network.forward_head(network.forward_features(_tensor(inputs)), pre_logits=True)
+            pooled = network.forward_head(network.forward_features(channels_last(inputs)), pre_logits=True)
         return cast(np.ndarray, pooled.numpy())
 
     def layers(self) -> Sequence[str]:
@@ -74,11 +74,16 @@ class MiniBackbone(Backbone):
         self, inputs: Float32[np.ndarray, "images 3 height width"], layers: Sequence[str]
     ) -> Mapping[str, np.ndarray]:
         with torch.inference_mode():
-            outputs = _outputs(self._network, _tensor(inputs), set(layers))
+            outputs = layer_outputs(self._network, channels_last(inputs), set(layers))
         return {layer: outputs[layer].contiguous().numpy() for layer in layers}
 
     def torch_network(self) -> torch.nn.Module:
         return copy.deepcopy(self._network)
+
+    def torch_embedder(self) -> torch.nn.Module:
+        network: Any = self.torch_network()
+        network.reset_classifier(0)
+        return Embedder(network.eval(), self.info.feature_size)
 
     def torch_classifier(
         self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]
@@ -129,38 +134,5 @@ class MiniBackbone(Backbone):
         """The layers whose output is (images, channels, rows, columns), in the order they run."""
         names = {name for name, _module in self._network.named_modules() if name}
         with torch.inference_mode():
-            outputs = _outputs(self._network, torch.zeros(1, 3, *self._preprocess.image_size), names)
+            outputs = layer_outputs(self._network, torch.zeros(1, 3, *self._preprocess.image_size), names)
         return [name for name, output in outputs.items() if output.ndim == 4]
-
-
-def _tensor(inputs: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(inputs).to(memory_format=torch.channels_last)
-
-
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    summary = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        array = tensor.detach().contiguous().numpy()
-        summary.update(f"{name} {array.dtype} {array.shape}".encode())
-        summary.update(array.data)
-    return summary.hexdigest()
-
-
-def _outputs(network: torch.nn.Module, inputs: torch.Tensor, names: set[str]) -> dict[str, torch.Tensor]:
-    """Run the network and return copies of the named modules' outputs, in the order they ran; leaves no hook behind."""
-    outputs: dict[str, torch.Tensor] = {}
-
-    def keep(name: str) -> Any:
-        def hook(module: torch.nn.Module, arguments: object, output: object) -> None:
-            if isinstance(output, torch.Tensor):
-                outputs[name] = output.clone()
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(name)) for name, module in network.named_modules() if name in names]
-    try:
-        network(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs

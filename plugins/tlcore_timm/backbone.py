@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from timm.models._hub import save_config_for_hf
 from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
 from tlcore.errors import BackboneError
 from tlcore.preprocess import Preprocess
+from tlcore.torch_network import Embedder, channels_last, layer_outputs, weights_digest
 
 _RESIZE = {"center": "shortest", "border": "longest", "squash": "squash"}
 
@@ -49,7 +49,7 @@ class TimmBackbone(Backbone):
             architecture=str(configuration.get("architecture", type(self._network).__name__)),
             feature_size=self._feature_size,
             preprocess=self._preprocess,
-            weights_digest=_digest(weights),
+            weights_digest=weights_digest(weights),
             pretrained=self._pretrained,
             parameters=sum(tensor.numel() for tensor in weights.values()),
             licence=str(configuration.get("license") or ""),
@@ -61,7 +61,7 @@ class TimmBackbone(Backbone):
         self, inputs: Float32[np.ndarray, "images 3 height width"]
     ) -> Float32[np.ndarray, "images features"]:
         with torch.inference_mode():
-            return self._pooled(_tensor(inputs)).float().numpy()
+            return self._pooled(channels_last(inputs)).float().numpy()
 
     def layers(self) -> Sequence[str]:
         return tuple(self._layer_shapes)
@@ -70,7 +70,7 @@ class TimmBackbone(Backbone):
         self, inputs: Float32[np.ndarray, "images 3 height width"], layers: Sequence[str]
     ) -> Mapping[str, np.ndarray]:
         with torch.inference_mode():
-            outputs = _run_with_hooks(self._network, _tensor(inputs), set(layers))
+            outputs = layer_outputs(self._network, channels_last(inputs), set(layers))
         return {layer: outputs[layer].float().contiguous().numpy() for layer in layers}
 
     def torch_network(self) -> torch.nn.Module:
@@ -93,7 +93,7 @@ class TimmBackbone(Backbone):
     def torch_embedder(self) -> torch.nn.Module:
         network = copy.deepcopy(self._network)
         network.reset_classifier(0)  # type: ignore[operator]
-        return TimmEmbedder(network.eval(), self._feature_size)
+        return Embedder(network.eval(), self._feature_size)
 
     def network_files(
         self,
@@ -142,7 +142,7 @@ class TimmBackbone(Backbone):
         height, width = self._preprocess.image_size
         names = {name for name, _ in self._network.named_modules() if name}
         with torch.inference_mode():
-            outputs = _run_with_hooks(self._network, torch.zeros(1, 3, height, width), names)
+            outputs = layer_outputs(self._network, torch.zeros(1, 3, height, width), names)
         return {name: tuple(output.shape[1:]) for name, output in outputs.items() if output.ndim == 4}
 
     def _takes_linear_classifier(self) -> bool:
@@ -191,61 +191,3 @@ class TimmBackbone(Backbone):
             file = Path(directory, "config.json")
             save_config_for_hf(network, str(file), model_config=labels, data_config=data)
             return cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
-
-
-class TimmEmbedder(torch.nn.Module):
-    """A timm network as a module from normalised inputs to pooled features and the maps they were pooled from.
-
-    Args:
-        network: without its classifier.
-        feature_size: length of the pooled features.
-    """
-
-    def __init__(self, network: torch.nn.Module, feature_size: int) -> None:
-        super().__init__()
-        self.network = network
-        self.feature_size = feature_size
-
-    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return features, (images, features), and maps, (images, features, rows, columns), or None."""
-        network: Any = self.network
-        maps = network.forward_features(inputs)
-        features = network.forward_head(maps, pre_logits=True).flatten(1)
-        if maps.ndim != 4:
-            return features, None
-        if maps.shape[1] != self.feature_size and maps.shape[3] == self.feature_size:
-            maps = maps.permute(0, 3, 1, 2)
-        return features, maps
-
-
-def _tensor(inputs: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(inputs).to(memory_format=torch.channels_last)
-
-
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    summary = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        array = tensor.detach().contiguous().numpy()
-        summary.update(f"{name} {array.dtype} {array.shape}".encode())
-        summary.update(array.data)
-    return summary.hexdigest()
-
-
-def _run_with_hooks(network: torch.nn.Module, inputs: torch.Tensor, names: set[str]) -> dict[str, torch.Tensor]:
-    """Run the network and return the outputs of the named modules, in the order they ran; leaves no hook behind."""
-    outputs: dict[str, torch.Tensor] = {}
-
-    def keep(name: str) -> Any:
-        def hook(module: torch.nn.Module, arguments: object, output: object) -> None:
-            if isinstance(output, torch.Tensor):
-                outputs[name] = output.clone()
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(name)) for name, module in network.named_modules() if name in names]
-    try:
-        network(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs
