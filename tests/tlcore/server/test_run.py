@@ -1,5 +1,6 @@
 """The server as a process: signals, reloads, real clients, a storm."""
 
+import http.client
 import json
 import os
 import shutil
@@ -69,24 +70,32 @@ def test_a_changed_file_is_taken_up_and_a_broken_one_is_not(
 
 
 def test_sigterm_loses_no_request(serve: Callable[..., Running], exported: Path, photos: list[Path]) -> None:
+    """Clients ask without pause over connections that stay open, and go elsewhere when an answer says it closes."""
     server = serve(str(exported), "--drain", "0.5", "--batching", "off")
     statuses: list[object] = []
 
     def ask() -> None:
-        for _ in range(10_000):
-            try:
-                statuses.append(_post(f"{server.url}/v1/predict", photos[0].read_bytes())[0])
-            except urllib.error.URLError as error:
-                if not isinstance(error.reason, ConnectionRefusedError | ConnectionResetError):
-                    statuses.append(error)
-                return
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        try:
+            for _ in range(100_000):
+                connection.request("POST", "/v1/predict", photos[0].read_bytes())
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+                if answer.getheader("connection") == "close":
+                    statuses.append("told to go")
+                    return
+        except (OSError, http.client.HTTPException) as error:
+            statuses.append(error)
+        finally:
+            connection.close()
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(0.5)
     server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
+    server.wait_for("draining")
     with pytest.raises(urllib.error.HTTPError, match="503") as refused:
         urllib.request.urlopen(f"{server.url}/v2/health/ready", timeout=10)
     refused.value.close()
@@ -94,7 +103,8 @@ def test_sigterm_loses_no_request(serve: Callable[..., Running], exported: Path,
         thread.join(30)
     assert server.process.wait(30) == 0
     server.wait_for("stopped")
-    assert set(statuses) == {200} and len(statuses) > 20
+    assert set(statuses) == {200, "told to go"} and len(statuses) > 20
+    assert statuses.count("told to go") == 4
 
 
 def test_tls_and_token(serve: Callable[..., Running], exported: Path, photos: list[Path], tmp_path: Path) -> None:
