@@ -190,7 +190,9 @@ def test_a_cache_that_cannot_be_written_is_told(
     monkeypatch.setenv("TLCORE_HOME", str(tmp_path / "home"))
     done = run_tl("train", str(shapes), *TINY)
     assert done.returncode == 2
-    assert "features cannot be kept: Not a directory; TLCORE_HOME names another place" in done.stderr
+    assert "cannot be kept: Not a directory; TLCORE_HOME names another place, --no-cache does without" in done.stderr
+    unaudited = run_tl("train", str(shapes), *TINY, "--no-audit")
+    assert "features cannot be kept: Not a directory; TLCORE_HOME names another place" in unaudited.stderr
     assert run_tl("train", str(shapes), *TINY, "--no-cache").returncode == 0
 
 

@@ -45,7 +45,11 @@ class InspectionCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
-            raise TlcoreError(f"{self.path}: the audit's cache cannot be opened: {error}") from error
+            told = error.strerror if isinstance(error, OSError) else error
+            raise TlcoreError(
+                f"{self.path}: what the audit finds cannot be kept: {told}; "
+                f"TLCORE_HOME names another place, --no-cache does without"
+            ) from error
 
     def read(self, digests: Sequence[bytes]) -> dict[bytes, Inspection]:
         """Return digest to inspection for those of up to 500 images that are known."""
