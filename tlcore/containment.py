@@ -65,7 +65,7 @@ def _undone(state: list[tuple[str, Any, Callable[[], Any], Callable[[Any], None]
 class _Diverted(io.TextIOBase):
     """A stream that keeps what one thread writes, and passes on what the others do."""
 
-    def __init__(self, stream: TextIO | None, caught: io.StringIO) -> None:
+    def __init__(self, stream: Any, caught: io.StringIO) -> None:
         self._stream = stream
         self._caught = caught
         self._thread = threading.get_ident()
