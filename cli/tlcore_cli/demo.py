@@ -21,12 +21,14 @@ def demo(context: click.Context, output: Path) -> None:
 
     Nothing is downloaded: the network is the small pretrained one in the box.
     """
+    from tlcore.memory import keep_freed
     from tlcore.paths import cache_directory
     from tlcore.prediction import predict
     from tlcore.training import TrainOptions, train
     from tlcore_cli.terminal import notes, progress, results, table
     from tlcore_cli.training_summary import show_training
 
+    keep_freed()
     own = settings_of(context)
     registry = own.registry()
     options = TrainOptions(backbone=_BACKBONE)

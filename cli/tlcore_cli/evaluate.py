@@ -42,10 +42,12 @@ def evaluate(
     """
     from tlcore.bundle import load_bundle
     from tlcore.evaluation import evaluate as evaluate_bundle
+    from tlcore.memory import keep_freed
     from tlcore.paths import cache_directory
     from tlcore_cli.evaluation_summary import show_evaluation
     from tlcore_cli.terminal import print_json, progress
 
+    keep_freed()
     own = settings_of(context)
     registry = own.registry()
     chosen = parse_settings(settings, ("dataset",))

@@ -77,6 +77,7 @@ def train(
     'tl datasets' lists. Images the network has seen before are not computed again. An earlier bundle at the output is
     replaced once the new one is whole.
     """
+    from tlcore.memory import keep_freed
     from tlcore.paths import cache_directory
     from tlcore.splits import SplitFractions
     from tlcore.training import TrainOptions
@@ -103,6 +104,7 @@ def train(
         split_from=split_from,
         folds=folds,
     )
+    keep_freed()
     own = settings_of(context)
     with progress(own.quiet or as_json) as report:
         result = train_classifier(

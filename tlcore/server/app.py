@@ -18,9 +18,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tlcore.cores import available_cores
+from tlcore.memory import give_back
 from tlcore.server.engine import Engine
 from tlcore.server.measures import Measures
-from tlcore.server.memory import give_back
 from tlcore.server.models import ModelStore, ServedModel
 from tlcore.server.oip import EXTENSIONS, HEADER_LENGTH, model_metadata
 from tlcore.server.openapi import document

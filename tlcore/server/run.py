@@ -10,8 +10,8 @@ from collections.abc import Callable
 import uvicorn
 
 from tlcore.errors import ServerError
+from tlcore.memory import keep_one_pool
 from tlcore.server.app import Server, make_server
-from tlcore.server.memory import keep_one_pool
 from tlcore.server.patience import PatientProtocol
 from tlcore.server.settings import ServerSettings
 
