@@ -26,9 +26,10 @@ from tlcore.visualizer import Visualizer
 
 T = TypeVar("T")
 
-_TRAIN_PACKAGES = frozenset(
-    {"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "huggingface_hub", "imagehash"}
+TRAIN_PACKAGES = frozenset(
+    {"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "huggingface_hub", "imagehash", "onnx", "onnxscript"}
 )
+"""What ``tlcore[train]`` brings: the remedy where one of these is missing."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ def _call_plugin(offer: Offer, function: Callable[..., Any], *arguments: object)
         raise
     except ModuleNotFoundError as error:
         missing = error.name or str(error)
-        remedy = "pip install 'tlcore[train]'" if missing.partition(".")[0] in _TRAIN_PACKAGES else f"pip install {missing}"
+        remedy = "pip install 'tlcore[train]'" if missing.partition(".")[0] in TRAIN_PACKAGES else f"pip install {missing}"
         raise PluginError(
             f"{offer.spec.name!r} of {offer.plugin.label} needs the package {missing!r}, which is not installed: {remedy}"
         ) from error

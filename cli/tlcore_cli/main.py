@@ -44,7 +44,6 @@ COMMANDS = {
 WITHOUT_DEFAULTS = ("config", "doctor", "plugins", "completion")
 """Commands that take no defaults from the configuration file, and work where it cannot be read."""
 
-_TRAIN_PACKAGES = frozenset({"torch", "torchvision", "timm", "sklearn", "scipy", "safetensors", "onnx", "onnxscript"})
 
 EPILOG = """\b
 Start here:
@@ -155,8 +154,10 @@ def _told(error: Exception, settings: Settings) -> int:
 
 def _missing(error: Exception) -> str:
     """Return the package of ``tlcore[train]`` that an error says is not installed, or an empty text."""
+    from tlcore.registry import TRAIN_PACKAGES
+
     name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    return name if name in _TRAIN_PACKAGES else ""
+    return name if name in TRAIN_PACKAGES else ""
 
 
 def _text(error: Exception) -> str:
