@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 import unittest
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -34,7 +36,15 @@ def expect(condition: object, message: str) -> None:
         raise ConformanceFailure(message)
 
 
-class Conformance:
+def expect_json(record: Mapping[str, Any], whose: str) -> None:
+    """Raise `ConformanceFailure` unless a record can be written as strict JSON."""
+    try:
+        json.dumps(dict(record), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConformanceFailure(f"{whose} is not JSON: {error}") from error
+
+
+class Conformance(ABC):
     """Checks that an object offered by a plugin keeps its kind's contract.
 
     Subclass one of its kinds in a test module, name what is tested, and pytest runs every check::
@@ -78,9 +88,9 @@ class Conformance:
         """Return what the name resolves to: the spec, its plugin and the argument."""
         return cls.registry().resolve(cls.kind, cls.name)
 
+    @abstractmethod
     def use(self) -> None:
         """Use the subject as a caller would, for the check on global state. Each kind has its own."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how its subject is used")
 
     def test_spec_is_documented(self) -> None:
         """The spec has a one-line summary and a licence, every option has a help text, the factory has a docstring."""

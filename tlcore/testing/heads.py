@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -13,7 +12,7 @@ from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.progress import ProgressEvent
 from tlcore.registry import Registry
 from tlcore.testing.another_process import call_elsewhere
-from tlcore.testing.conformance import CheckSkipped, Conformance, ConformanceFailure, expect, relative_error
+from tlcore.testing.conformance import CheckSkipped, Conformance, ConformanceFailure, expect, expect_json, relative_error
 
 TOLERANCE = 1e-3
 
@@ -192,10 +191,7 @@ class HeadConformance(Conformance):
 
     def test_record_is_json(self) -> None:
         """What fitting chose can be written as JSON."""
-        try:
-            json.dumps(dict(self.fitted.record), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ConformanceFailure(f"{self.name}: the record of the fit is not JSON: {error}") from error
+        expect_json(self.fitted.record, f"{self.name}: the record of the fit")
 
     def test_progress_cancels(self) -> None:
         """An exception raised by `progress` reaches the caller unchanged, and the head can be fitted again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,7 +13,7 @@ from PIL import Image
 from tlcore.errors import TlcoreError
 from tlcore.preprocess import Preprocess
 from tlcore.progress import ProgressEvent
-from tlcore.testing.conformance import Conformance, ConformanceFailure, expect
+from tlcore.testing.conformance import Conformance, ConformanceFailure, expect, expect_json
 from tlcore.visualizer import Subject, Visualization, Visualizer
 
 _FILE_NAME = re.compile(r"[\w][\w .+-]*\Z")
@@ -123,10 +122,7 @@ class VisualizerConformance(Conformance):
 
     def test_record_is_json(self) -> None:
         """The record of how the pictures were made can be written as JSON."""
-        try:
-            json.dumps(dict(self.result.record), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ConformanceFailure(f"{self.name}: the record is not JSON: {error}") from error
+        expect_json(self.result.record, f"{self.name}: the record")
 
     def test_without_images_it_works_or_says_so(self) -> None:
         """Given no images it makes pictures of the network, or raises a `TlcoreError` of one line."""
