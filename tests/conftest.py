@@ -17,7 +17,8 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tlcore-tests-")
 
 # Shapes and types that signatures state are enforced in every test that runs in this process.
 jaxtyping.install_import_hook(
-    ["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_heads", "tlcore_mini"], "beartype.beartype"
+    ["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_finetune", "tlcore_heads", "tlcore_mini", "tlcore_visualizers"],
+    "beartype.beartype",
 )
 
 import numpy as np

@@ -116,7 +116,8 @@ def test_plugins_are_switched_off_and_on(run_tl: Run, monkeypatch: pytest.Monkey
     monkeypatch.setenv("TLCORE_HOME", str(tmp_path))
     assert run_tl("plugins", "disable", "tlcore:heads").returncode == 0
     status = {entry["entry_point"]: entry["status"] for entry in json.loads(run_tl("plugins", "--json").stdout)}
-    assert status == {"datasets": "ok", "heads": "disabled", "mini": "ok", "timm": "ok"}
+    assert status.pop("heads") == "disabled"
+    assert set(status.values()) == {"ok"}
     told = run_tl("train", "digits").stderr
     assert "unknown head 'linear'" in told
     assert "(heads) is switched off" in told
