@@ -27,6 +27,7 @@ Examples:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1), help="Images classified at a time.  [default: the cores it may use]")
 @click.option("--queue", default=64, show_default=True, type=click.IntRange(1), help="Requests that may wait.")
+@click.option("--per-client", type=click.IntRange(1), help="Requests one address may have under way.  [default: no limit]")
 @click.option("--deadline", default=30.0, show_default=True, help="Seconds a request may take.")
 @click.option("--max-body", default=20.0, show_default=True, help="Megabytes of a request at most.")
 @click.option("--max-megapixels", default=25.0, show_default=True, help="Of an image at most.")
@@ -51,6 +52,7 @@ def serve(
     port: int,
     workers: int | None,
     queue: int,
+    per_client: int | None,
     deadline: float,
     max_body: float,
     max_megapixels: float,
@@ -82,6 +84,7 @@ def serve(
         port=port,
         workers=workers,
         queue=queue,
+        per_client=per_client,
         deadline=deadline,
         body_bytes=int(max_body * 1e6),
         image_pixels=int(max_megapixels * 1e6),

@@ -19,6 +19,7 @@ _ERRORS = {
     408: "the body came too slowly",
     413: "the body or the image is too large",
     415: "the format or compression is not taken",
+    429: "this client has as many requests under way as it may; Retry-After says when to try again",
     503: "busy or shutting down; Retry-After says when to try again",
 }
 
@@ -77,7 +78,7 @@ def _model_paths(path: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
                             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
                         },
                     },
-                    **_refusals(400, 401, 404, 408, 413, 415, 503),
+                    **_refusals(400, 401, 404, 408, 413, 415, 429, 503),
                 },
             }
         },
@@ -115,7 +116,7 @@ def _predict() -> dict[str, Any]:
                     }
                 },
             },
-            **_refusals(400, 401, 404, 408, 413, 415, 503),
+            **_refusals(400, 401, 404, 408, 413, 415, 429, 503),
         },
     }
 

@@ -6,6 +6,7 @@ import hmac
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,9 @@ _OPEN_TO_ALL = frozenset({"/", "/page.css", "/page.js", "/icon.svg", "/v2/health
 
 
 class Porter:
-    """Gives each request an id, checks its token, counts it, logs it, and turns an unforeseen error into a 500.
+    """Gives each request an id, checks its token and how much its client has under way, counts it and logs it.
+
+    An unforeseen error becomes a 500.
 
     Args:
         app: what answers.
@@ -33,6 +36,7 @@ class Porter:
         self._app = app
         self._server = server
         self._log = log
+        self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,18 +60,29 @@ class Porter:
                     answered["connection"] = "close"
             await send(message)
 
+        client = _address(scope)
+        self._under_way[client] += 1
         try:
-            if self._may_enter(scope["path"], headers):
-                await self._app(scope, receive, note)
-            else:
-                refusal = JSONResponse({"error": "a bearer token is needed"}, 401, {"www-authenticate": "Bearer"})
-                await refusal(scope, receive, note)
+            await (self._refusal(scope["path"], headers, client) or self._app)(scope, receive, note)
         except Exception as error:  # noqa: BLE001  the request boundary
             self._log("failed", id=request_id, error=f"{type(error).__name__}: {error}"[:500])
             if not status:
                 await JSONResponse({"error": f"an error in the server, request {request_id}"}, 500)(scope, receive, note)
         finally:
+            self._under_way[client] -= 1
+            if not self._under_way[client]:
+                del self._under_way[client]
             self._count(scope, request_id, status, time.perf_counter() - started)
+
+    def _refusal(self, path: str, headers: Headers, client: str) -> JSONResponse | None:
+        """Return what a request is answered at the door, None where it may enter."""
+        if not self._may_enter(path, headers):
+            return JSONResponse({"error": "a bearer token is needed"}, 401, {"www-authenticate": "Bearer"})
+        most = self._server.settings.per_client
+        if most is not None and self._under_way[client] > most and path not in _OPEN_TO_ALL:
+            told = f"{client} has {most} requests under way already, as many as one client may"
+            return JSONResponse({"error": told}, 429, {"retry-after": "1", "connection": "close"})
+        return None
 
     def _may_enter(self, path: str, headers: Headers) -> bool:
         token = self._server.settings.token
@@ -88,5 +103,10 @@ class Porter:
             path=scope["path"][:200],
             status=status,
             milliseconds=round(1000 * seconds, 2),
-            client=(scope.get("client") or ("", 0))[0],
+            client=_address(scope),
         )
+
+
+def _address(scope: Scope) -> str:
+    address: str = (scope.get("client") or ("", 0))[0]
+    return address

@@ -27,6 +27,8 @@ class ServerSettings:
         host, port: where to listen; port 0 takes a free one.
         workers: images classified at a time; None for as many as this process may use cores.
         queue: requests that may wait for a worker; beyond it they are answered 503 with Retry-After.
+        per_client: requests that one address may have under way; beyond it is answered 429 with Retry-After. None for no
+            limit, which is right behind a proxy, where all requests come from one address.
         deadline: seconds a request may take once its body is there; beyond it is answered 503.
         body_seconds: seconds a client may take to send a body; beyond it is answered 408.
         body_bytes: of a request at most, also after decompression.
@@ -46,6 +48,7 @@ class ServerSettings:
     port: int = 8000
     workers: int | None = None
     queue: int = 64
+    per_client: int | None = None
     deadline: float = 30.0
     body_seconds: float = 15.0
     body_bytes: int = 20_000_000
@@ -68,6 +71,8 @@ class ServerSettings:
         for name in ("queue", "deadline", "body_seconds", "body_bytes", "image_pixels", "images", "watch_seconds"):
             if getattr(self, name) <= 0:
                 raise ServerError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.per_client is not None and self.per_client < 1:
+            raise ServerError(f"per_client must be at least 1, got {self.per_client}")
         if self.batching not in ("auto", "on", "off"):
             raise ServerError(f"batching must be auto, on or off, got {self.batching!r}")
 

@@ -1,10 +1,12 @@
 """The server as a process: signals, reloads, real clients, a storm."""
 
+import asyncio
 import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -22,6 +24,8 @@ import pytest
 from tests.benchmarks.soak import other_model, start, storm
 from tests.tlcore.server.conftest import Running
 from tlcore import Classifier
+from tlcore.server.run import listen
+from tlcore.server.settings import ModelPlace, ServerSettings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -47,6 +51,55 @@ def test_serves_without_torch(running: Running, photos: list[Path]) -> None:
         maps = Path(f"/proc/{running.process.pid}/maps").read_text()
         assert "onnxruntime" in maps and "libtorch" not in maps
     assert running.url.startswith("http://127.0.0.1:")
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY each answer waits for the client's delayed acknowledgement, 40 ms."""
+
+    async def accepted_option() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        model = ModelPlace(name="a", version="1", path=Path("a.onnx"))
+        listener = listen(ServerSettings(models=(model,), port=0))
+        async with await asyncio.start_server(met, sock=listener):
+            _reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            return await found
+
+    assert asyncio.run(accepted_option()) != 0
+
+
+def test_one_client_may_have_so_many_requests_under_way(
+    serve: Callable[..., Running], exported: Path, photos: list[Path]
+) -> None:
+    server = serve(str(exported), "--per-client", "1", "--batching", "off")
+    photo = photos[0].read_bytes()
+    assert _post(f"{server.url}/v1/predict", photo)[0] == 200
+    slow = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    slow.putrequest("POST", "/v1/predict")
+    slow.putheader("Content-Length", str(len(photo)))
+    slow.endheaders(photo[:10])
+    _until(lambda: _post(f"{server.url}/v1/predict", photo)[0] == 429)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.url}/v1/models", timeout=30)
+    with refused.value as answer:
+        assert answer.headers["retry-after"] == "1"
+        assert "has 1 requests under way already" in json.loads(answer.read())["error"]
+    slow.send(photo[10:])
+    assert slow.getresponse().status == 200
+    slow.close()
+    assert _post(f"{server.url}/v1/predict", photo)[0] == 200
+
+
+def _until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_changed_file_is_taken_up_and_a_broken_one_is_not(
