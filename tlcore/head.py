@@ -77,11 +77,13 @@ class HeadFit:
         head: fitted on all it was given.
         validation_logits: of the validation images, by a fit that did not see them; None without validation images.
         record: what was chosen and why, JSON-ready, kept in the bundle.
+        notes: what a person should know of the choice, one line each, told after training.
     """
 
     head: FittedHead
     validation_logits: Float32[np.ndarray, "images classes"] | None
     record: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Head(ABC):
@@ -115,6 +117,8 @@ class Head(ABC):
                 raise HeadError(f"{name}: features {data.features.shape} and labels {data.labels.shape} do not match")
             if len(data.labels) and not (data.labels.min() >= 0 and data.labels.max() < classes):
                 raise HeadError(f"{name}: labels must lie in [0, {classes}), got up to {data.labels.max()}")
+            if not np.isfinite(data.features).all():
+                raise HeadError(f"{name}: features hold values that are not finite; compute them again")
         if len(np.unique(train.labels)) < 2:
             raise HeadError(f"a head needs training images of two classes or more, got {len(np.unique(train.labels))}")
         fit = self.compute_fit(train, validation, classes, seed=seed, progress=progress)

@@ -203,7 +203,7 @@ def _learn(
         fit=fit,
         temperature=temperature,
         metrics=metrics,
-        notes=(*note, *prepared.notes, *remarks(split, features, backbone, measured=bool(options.folds))),
+        notes=(*note, *prepared.notes, *fit.notes, *remarks(split, features, backbone, measured=bool(options.folds))),
     )
 
 

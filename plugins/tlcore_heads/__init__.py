@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
-
 from tlcore.hookspecs import hookimpl
 from tlcore.specs import HeadSpec
+from tlcore_heads.options import (
+    AutoOptions,
+    CosineOptions,
+    LinearOptions,
+    NeighbourOptions,
+    PerceptronOptions,
+    PrototypeOptions,
+)
 
 TLCORE_API_VERSION = 1
 
-
-@dataclass(frozen=True, kw_only=True)
-class LinearOptions:
-    """Options of the linear head."""
-
-    regularisation: float | None = field(
-        default=None, metadata={"help": "inverse strength C; none = chosen on validation images", "minimum": 1e-10}
-    )
-    max_iterations: int = field(
-        default=1000, metadata={"help": "of L-BFGS for each strength", "minimum": 1, "maximum": 1_000_000}
-    )
-    class_weight: Literal["none", "balanced"] = field(
-        default="none", metadata={"help": "balanced = each class weighs the same, however many images it has"}
-    )
+_HEADS = (
+    ("linear", "multinomial logistic regression, its strength chosen on validation images", LinearOptions),
+    ("prototype", "nearest class centroid of centred, normalised features; for a few images per class", PrototypeOptions),
+    ("knn", "vote of the nearest training images; keeps all their features", NeighbourOptions),
+    ("cosine", "softmax over scaled cosines to one learned direction per class", CosineOptions),
+    ("mlp", "one hidden layer with dropout, weight decay and early stopping", PerceptronOptions),
+    ("auto", "whichever of the others does best by cross-validation within a time budget", AutoOptions),
+)
 
 
 @hookimpl
 def tlcore_heads() -> list[HeadSpec]:
     return [
-        HeadSpec(
-            name="linear",
-            summary="multinomial logistic regression, its strength chosen on validation images",
-            factory="tlcore_heads.linear:create",
-            options=LinearOptions,
-            licence="MIT",
-        )
+        HeadSpec(name=name, summary=summary, factory=f"tlcore_heads.{name}:create", options=options, licence="MIT")
+        for name, summary, options in _HEADS
     ]

@@ -7,18 +7,18 @@ al. 2023): L-BFGS, a sweep of strengths chosen on validation images, then a refi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
-from scipy.special import log_softmax
+from jaxtyping import Float32, Float64
 
 from tlcore.errors import HeadError
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.progress import Progress, ProgressEvent
-from tlcore_heads import LinearOptions
 from tlcore_heads.logistic import LogisticProblem
+from tlcore_heads.loss import log_loss
+from tlcore_heads.options import LinearOptions
+from tlcore_heads.standard import Standardisation
 
 SWEEP = tuple(float(value) for value in np.logspace(-6, 3, 13))
 """Inverse strengths C that are tried, weakest model first; each starts from the solution before it."""
@@ -59,30 +59,6 @@ class FittedLinear(FittedHead):
         return self._weight, self._bias
 
 
-@dataclass(frozen=True)
-class _Standard:
-    """Features to mean 0 and deviation 1, by the training images; constant features stay 0."""
-
-    mean: Float32[np.ndarray, " features"]
-    scale: Float32[np.ndarray, " features"]
-
-    @classmethod
-    def of(cls, features: Float32[np.ndarray, "images features"]) -> _Standard:
-        deviation = features.std(axis=0, dtype=np.float64)
-        scale = np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
-        return cls(features.mean(axis=0, dtype=np.float64).astype(np.float32), scale)
-
-    def apply(self, features: Float32[np.ndarray, "images features"]) -> Float32[np.ndarray, "images features"]:
-        standardised: np.ndarray = (features - self.mean) / self.scale
-        return standardised
-
-    def fold(self, solution: Float64[np.ndarray, "classes features_and_bias"]) -> FittedLinear:
-        """Return the layer on raw features that equals the solution on standardised ones."""
-        weight = solution[:, :-1] / self.scale
-        bias = solution[:, -1] - weight @ self.mean
-        return FittedLinear(weight.astype(np.float32), bias.astype(np.float32))
-
-
 class LinearHead(Head):
     """Logistic regression; see the module's text."""
 
@@ -92,7 +68,7 @@ class LinearHead(Head):
     def compute_fit(self, train: HeadData, validation: HeadData, classes: int, *, seed: int, progress: Progress) -> HeadFit:
         given = self._options.regularisation
         strengths = (given,) if given is not None else SWEEP if len(validation.labels) else (WITHOUT_VALIDATION,)
-        standard = _Standard.of(train.features)
+        standard = Standardisation.of(train.features)
         problem = self._problem(standard.apply(train.features), train.labels, classes)
         tried: list[tuple[float, float, np.ndarray]] = []
         if len(validation.labels):
@@ -115,7 +91,7 @@ class LinearHead(Head):
         self,
         problem: LogisticProblem,
         strengths: Sequence[float],
-        standard: _Standard,
+        standard: Standardisation,
         validation: HeadData,
         progress: Progress,
     ) -> Iterator[tuple[float, float, np.ndarray]]:
@@ -126,8 +102,8 @@ class LinearHead(Head):
         solution, losses = None, []
         for done, strength in enumerate(strengths, 1):
             solution = problem.solve(strength, solution, self._options.max_iterations)
-            logits = standard.fold(solution).compute_logits(validation.features)
-            losses.append(_log_loss(logits, validation.labels))
+            logits = _layer(standard, solution).compute_logits(validation.features)
+            losses.append(log_loss(logits, validation.labels))
             yield losses[-1], strength, logits
             progress(ProgressEvent("linear head", done, len(strengths)))
             if len(losses) > 3 and losses[-4] < losses[-3] < losses[-2] < losses[-1]:
@@ -137,9 +113,9 @@ class LinearHead(Head):
     def _refit(self, train: HeadData, validation: HeadData, classes: int, strength: float) -> FittedLinear:
         features = np.concatenate([train.features, validation.features])
         labels = np.concatenate([train.labels, validation.labels])
-        standard = _Standard.of(features)
+        standard = Standardisation.of(features)
         problem = self._problem(standard.apply(features), labels, classes)
-        return standard.fold(problem.solve(strength, None, self._options.max_iterations))
+        return _layer(standard, problem.solve(strength, None, self._options.max_iterations))
 
     def _problem(self, features: np.ndarray, labels: np.ndarray, classes: int) -> LogisticProblem:
         weights = np.ones(len(labels), np.float32)
@@ -149,6 +125,5 @@ class LinearHead(Head):
         return LogisticProblem(features, labels, weights, classes)
 
 
-def _log_loss(logits: Float32[np.ndarray, "images classes"], labels: Int64[np.ndarray, " images"]) -> float:
-    exact = log_softmax(logits.astype(np.float64), axis=1)
-    return float(-exact[np.arange(len(labels)), labels].mean())
+def _layer(standard: Standardisation, solution: Float64[np.ndarray, "classes features_and_bias"]) -> FittedLinear:
+    return FittedLinear(*standard.fold(solution[:, :-1], solution[:, -1]))

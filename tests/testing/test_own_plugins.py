@@ -43,6 +43,28 @@ class TestLinear(HeadConformance):
     name = "linear"
 
 
+class TestPrototype(HeadConformance):
+    name = "prototype"
+
+
+class TestNeighbours(HeadConformance):
+    name = "knn"
+
+
+class TestCosine(HeadConformance):
+    name = "cosine"
+
+
+class TestPerceptron(HeadConformance):
+    name = "mlp"
+    options: ClassVar = {"hidden": 32, "epochs": 30}
+
+
+class TestAuto(HeadConformance):
+    name = "auto"
+    options: ClassVar = {"candidates": ("linear", "prototype", "knn")}
+
+
 class TestTimm(BackboneConformance):
     name = "timm/test_resnet"
     options: ClassVar = {"pretrained": False}

@@ -9,9 +9,9 @@ from sklearn.preprocessing import StandardScaler
 from tlcore import HeadData, Registry
 from tlcore.errors import HeadError
 from tlcore.progress import ProgressEvent
-from tlcore_heads import LinearOptions
 from tlcore_heads.linear import LinearHead
 from tlcore_heads.logistic import LogisticProblem
+from tlcore_heads.options import LinearOptions
 
 EMPTY = np.empty((0, 64), np.float32), np.empty(0, np.int64)
 
