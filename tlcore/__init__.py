@@ -54,9 +54,13 @@ if TYPE_CHECKING:
     from tlcore.training import TrainOptions as TrainOptions
     from tlcore.training import TrainResult as TrainResult
     from tlcore.training import train as train
+    from tlcore.visualization import VisualizeOptions as VisualizeOptions
+    from tlcore.visualization import visualize as visualize
+    from tlcore.visualization_files import save_visualization as save_visualization
     from tlcore.visualizer import Picture as Picture
     from tlcore.visualizer import Subject as Subject
     from tlcore.visualizer import Visualization as Visualization
+    from tlcore.visualizer import VisualizationRequest as VisualizationRequest
     from tlcore.visualizer import Visualizer as Visualizer
 
 _HOMES = {
@@ -80,7 +84,9 @@ _HOMES = {
     "specs": ("BackboneSpec", "DatasetSpec", "HeadSpec", "VisualizerSpec"),
     "splits": ("SplitFractions", "split_dataset"),
     "training": ("TrainOptions", "TrainResult", "train"),
-    "visualizer": ("Picture", "Subject", "Visualization", "Visualizer"),
+    "visualization": ("VisualizeOptions", "visualize"),
+    "visualization_files": ("save_visualization",),
+    "visualizer": ("Picture", "Subject", "Visualization", "VisualizationRequest", "Visualizer"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -70,6 +70,10 @@ class MissingRecordError(ModelFileError):
     """An ONNX file says nothing of how images become its input: tlcore did not write it."""
 
 
+class VisualizationError(TlcoreError):
+    """A network cannot be looked into as asked, or the pictures cannot be written."""
+
+
 class ServerError(TlcoreError):
     """The server cannot be started as asked."""
 

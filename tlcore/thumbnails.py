@@ -64,7 +64,7 @@ def contact_sheet(dataset: Dataset, *, per_class: int = 8, max_classes: int = 10
     for index, label in enumerate(labels):
         samples = sorted(by_class[label], key=lambda sample: sample.name)
         heading = f"{dataset.class_names[label]}   {len(samples):,} image{'' if len(samples) == 1 else 's'}"
-        draw.text((_MARGIN, index * row + _MARGIN // 2), _printable(heading), _INK, font)
+        draw.text((_MARGIN, index * row + _MARGIN // 2), printable(heading), _INK, font)
         for column, sample in enumerate(_spread(samples, per_class)):
             _paste(sheet, draw, sample, (_MARGIN + column * cell, index * row + _LINE + _MARGIN))
     if hidden:
@@ -87,6 +87,6 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, sample: Sample, corner
     sheet.paste(picture, (left + (SIDE - picture.width) // 2, top + (SIDE - picture.height) // 2))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Keep a name from breaking the drawing: control and lone surrogate characters become ``?``."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from tlcore.errors import PluginError
+from tlcore.dataset import Dataset
+from tlcore.errors import OptionError, PluginError
+from tlcore.label import find_label
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
 
+_FILE_NAME = re.compile(r"[\w][\w .+-]*\Z")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The network that is looked into.
+    """The network that is looked into. `tlcore.subject.make_subject` makes one of a backbone or a bundle.
 
     Attributes:
         name: the backbone's reference or the bundle's path.
-        network: from normalised inputs, (images, 3, height, width) float32, to logits; in evaluation mode.
+        network: from normalised inputs, (images, 3, height, width) float32, to logits, differentiable; in evaluation mode.
         preprocess: how images become its input.
-        class_names: in logit order; empty where they have no names.
+        class_names: in logit order; empty where they have no names. A name may list synonyms, parted by ``", "``.
+        temperature: what logits are divided by before the softmax; 1 unless a bundle's was fitted.
+        bundle: the directory of the bundle it was made of; None where it is a backbone with its own classifier.
+        record: everything needed to make it again, JSON-ready.
     """
 
     name: str
     network: torch.nn.Module = field(repr=False)
     preprocess: Preprocess
     class_names: tuple[str, ...] = ()
+    temperature: float = 1.0
+    bundle: Path | None = None
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def find_class(self, text: str) -> int:
+        """Return the index of the class that a person means: its name, one of its synonyms, or its index.
+
+        Raises:
+            UnknownNameError: there is no such class, or several; names the nearest.
+        """
+        return find_label(text, self.class_names, self.name)
+
+    def class_name(self, index: int) -> str:
+        """Return the first of a class's names, or its index as text where the classes have none."""
+        return self.class_names[index].partition(", ")[0] if self.class_names else str(index)
 
 
 @dataclass(frozen=True)
@@ -43,12 +67,14 @@ class Picture:
     Attributes:
         name: file name without ending.
         pixels: RGB, (height, width, 3), uint8.
-        caption: one line to print under it.
+        caption: one line to print under it: labels and probabilities, what a person should know of it.
+        frames: how it came about, first to last, all of one size; empty where it did not, or nobody asked.
     """
 
     name: str
     pixels: UInt8[np.ndarray, "height width 3"]
     caption: str = ""
+    frames: tuple[UInt8[np.ndarray, "height width 3"], ...] = field(default=(), repr=False)
 
     def _repr_html_(self) -> str:
         from tlcore.notebook import picture_html
@@ -58,10 +84,21 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Visualization:
-    """Pictures, and the record of everything needed to make them again (JSON-ready)."""
+    """Pictures, and the record of everything needed to make them again.
 
-    pictures: tuple[Picture, ...]
+    Attributes:
+        pictures: in the order they are shown; none only where `lines` says something.
+        record: what was set, chosen and measured, JSON-ready.
+        files: other results by file name with its ending, for instance an HTML page.
+        lines: what a person should read first, a line each.
+        columns: how many pictures belong side by side on a contact sheet; None where any number does.
+    """
+
+    pictures: tuple[Picture, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    lines: tuple[str, ...] = ()
+    columns: int | None = None
 
     def _repr_html_(self) -> str:
         from tlcore.notebook import visualization_html
@@ -69,28 +106,123 @@ class Visualization:
         return visualization_html(self)
 
 
+Keep = Callable[[Callable[[], Visualization]], None]
+"""Takes a function that makes a visualization of what there is so far; it is called if the work is interrupted."""
+
+
+def _forget(unfinished: Callable[[], Visualization]) -> None:
+    """Keep nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualizationRequest:
+    """What a visualizer is asked to do.
+
+    Attributes:
+        images: upright RGB images, of any size.
+        image_names: what each is called, as many as images.
+        classes: indices of the classes that were asked for, each below the number of logits.
+        dataset: labelled images for those who need some; None where none was given.
+        judges: other networks, by which the result is judged.
+        frames: whether to show how each picture came about.
+        seed: of anything random.
+        progress: told how far it is; what it raises cancels the work and reaches the caller unchanged.
+        keep: given, whenever there is something worth keeping, a function that makes a visualization of it. It is called
+            if the work is interrupted by Ctrl-C, and must do without further progress.
+    """
+
+    images: tuple[Image.Image, ...] = ()
+    image_names: tuple[str, ...] = ()
+    classes: tuple[int, ...] = ()
+    dataset: Dataset | None = None
+    judges: tuple[Subject, ...] = ()
+    frames: bool = False
+    seed: int = 0
+    progress: Progress = silent
+    keep: Keep = _forget
+
+
 class Visualizer(ABC):
     """A way to look into a network. A plugin's subclass writes `compute`."""
 
     @abstractmethod
-    def compute(self, subject: Subject, images: Sequence[Image.Image], *, seed: int, progress: Progress) -> Visualization:
-        """Make the pictures. Written by the plugin; callers use `visualize`."""
+    def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
+        """Make the pictures. Written by the plugin; callers use `visualize`. The network is left as it was found."""
 
     def visualize(
-        self, subject: Subject, images: Sequence[Image.Image] = (), *, seed: int = 0, progress: Progress = silent
+        self,
+        subject: Subject,
+        request: VisualizationRequest | None = None,
+        *,
+        rescue: Callable[[Visualization], None] | None = None,
     ) -> Visualization:
-        """Make pictures of a network, or of what it makes of some upright RGB images.
+        """Make pictures of a network, or of what it makes of images.
+
+        Args:
+            subject: what is looked into.
+            request: images, classes and all else the visualizer is asked for; by default nothing in particular.
+            rescue: given the best so far when Ctrl-C interrupts the work and there is something worth keeping; the
+                KeyboardInterrupt is raised on afterwards.
 
         Raises:
-            PluginError: the visualizer returned something else than named uint8 RGB pictures.
+            OptionError: the request contradicts itself or the network.
+            PluginError: the visualizer returned something else than its contract says.
         """
-        result = self.compute(subject, images, seed=seed, progress=progress)
-        if not isinstance(result, Visualization) or not result.pictures:
-            raise PluginError(f"{type(self).__name__} must return a Visualization with at least one picture")
-        for picture in result.pictures:
-            if picture.pixels.ndim != 3 or picture.pixels.shape[2] != 3 or picture.pixels.dtype != np.uint8:
+        asked = _checked_request(request or VisualizationRequest(), subject)
+        kept: list[Callable[[], Visualization]] = []
+        try:
+            result = self.compute(subject, replace(asked, keep=lambda make: kept.__setitem__(slice(None), [make])))
+        except KeyboardInterrupt:
+            if rescue is not None and kept:
+                rescue(_checked(kept[0](), type(self).__name__))
+            raise
+        return _checked(result, type(self).__name__)
+
+
+def _checked_request(request: VisualizationRequest, subject: Subject) -> VisualizationRequest:
+    """Return the request with a name for each image; raise `OptionError` where it cannot be met by anybody."""
+    names = request.image_names or tuple(f"image-{index}" for index in range(len(request.images)))
+    if len(names) != len(request.images):
+        raise OptionError(f"{len(request.images)} images were given with {len(names)} names")
+    for name, image in zip(names, request.images, strict=True):
+        if image.mode != "RGB":
+            raise OptionError(f"{name}: a visualizer takes RGB images, got mode {image.mode}; decode_image() makes one")
+    for index in request.classes:
+        if index < 0 or (subject.class_names and index >= len(subject.class_names)):
+            raise OptionError(f"{subject.name} has {len(subject.class_names)} classes, there is no class {index}")
+    if subject.network.training:
+        raise OptionError(f"{subject.name}: the network is in training mode; call network.eval() first")
+    return replace(request, image_names=names)
+
+
+def _checked(result: object, who: str) -> Visualization:
+    if not isinstance(result, Visualization) or not (result.pictures or result.lines):
+        raise PluginError(f"{who} must return a Visualization with at least one picture, or lines to read")
+    seen: set[str] = set()
+    for picture in result.pictures:
+        for pixels in (picture.pixels, *picture.frames):
+            if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
                 raise PluginError(
-                    f"{type(self).__name__}: picture {picture.name!r} must be uint8 (height, width, 3), "
-                    f"got {picture.pixels.dtype} {picture.pixels.shape}"
+                    f"{who}: picture {picture.name!r} must be uint8 (height, width, 3), got {pixels.dtype} {pixels.shape}"
                 )
-        return result
+        if len({frame.shape for frame in picture.frames}) > 1:
+            raise PluginError(f"{who}: the frames of picture {picture.name!r} differ in size")
+        if "\n" in picture.caption:
+            raise PluginError(f"{who}: the caption of picture {picture.name} is more than one line")
+    for name in (*(picture.name for picture in result.pictures), *result.files):
+        if not _FILE_NAME.match(name):
+            raise PluginError(f"{who}: picture name {name!r} is no file name on every system")
+        if name.lower() in seen:
+            raise PluginError(f"{who}: two pictures are named {name!r}")
+        seen.add(name.lower())
+    return result
+
+
+def file_name(text: str) -> str:
+    """Return a text as it may stand in a picture's name on every system.
+
+    >>> file_name("photos/Grey cat (2).jpg")
+    'photos-Grey cat -2-.jpg'
+    """
+    kept = re.sub(r"[^\w .+-]+", "-", text).strip(" .-+")
+    return kept[:80].rstrip(" .") or "unnamed"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import glob
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -55,10 +53,11 @@ def predict(
     An IMAGE is a file, a folder (searched for images), a pattern, or '-' for a list of paths on stdin, one a line. Images
     that cannot be read are listed and left out; the exit code is 2 if none could be read.
     """
+    from tlcore_cli.image_paths import expand_images
     from tlcore_cli.terminal import progress
 
     own = settings_of(context)
-    paths = list(_expand(images))
+    paths = list(expand_images(images))
     with progress(own.quiet or layout is not None) as report:
         if model.suffix.lower() == ".onnx" or preprocess_file is not None:
             from tlcore.classifier import Classifier
@@ -75,34 +74,6 @@ def predict(
         if layout is None:
             predictions = iter(list(predictions))
         return _WRITERS[layout](predictions, top)
-
-
-def _expand(images: Iterable[str]) -> Iterator[str]:
-    """Turn files, folders, patterns and '-' into paths of files; raises for what is not there."""
-    from tlcore.errors import DatasetError
-    from tlcore.images import IMAGE_SUFFIXES
-
-    for image in images:
-        if image == "-":
-            listed = [line.rstrip("\r\n") for line in sys.stdin]
-            yield from _expand(line for line in listed if line)
-        elif os.path.isdir(image):
-            found = [
-                str(Path(folder, name))
-                for folder, _, names in os.walk(image)
-                for name in names
-                if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
-            ]
-            if not found:
-                raise DatasetError(f"{image}: no images found in this folder")
-            yield from sorted(found)
-        elif os.path.exists(image):
-            yield image
-        else:
-            matches = sorted(glob.glob(image, recursive=True)) if glob.has_magic(image) else []
-            if not matches:
-                raise DatasetError(f"{image}: there is no such image, folder or match")
-            yield from _expand(matches)
 
 
 def _counted(predictions: Iterable[Prediction], total: int, report: object) -> Iterator[Prediction]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from tlcore_cli.command import Command, settings_of
 from tlcore_cli.completion import names_of
 from tlcore_cli.settings import parse_settings, set_option
+from tlcore_cli.slug import slug
 
 EPILOG = """\b
 Examples:
@@ -109,7 +109,7 @@ def train(
     with progress(own.quiet or as_json) as report:
         result = train_classifier(
             dataset,
-            output or Path(f"{_slug(dataset)}-{_slug(backbone or 'classifier')}"),
+            output or Path(f"{slug(dataset)}-{slug(backbone or 'classifier')}"),
             options,
             registry=own.registry(),
             cache_directory=None if no_cache else cache_directory(),
@@ -122,15 +122,3 @@ def train(
 
 
 train.params.insert(-4, set_option("dataset", "backbone", "head"))
-
-
-def _slug(reference: str) -> str:
-    """Return the last part of a name or path, fit for a directory's name.
-
-    >>> _slug("local-dir:weights/resnet18/"), _slug("timm/resnet18.a1_in1k"), _slug("my photos")
-    ('resnet18', 'resnet18.a1_in1k', 'my-photos')
-    """
-    last = re.split(r"[/\\:]", reference.rstrip("/\\"))[-1] or "dataset"
-    if last in (".", ".."):
-        last = Path(reference).resolve().name
-    return re.sub(r"[^\w.-]+", "-", last).strip("-") or "dataset"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from faulty_plugin import Faulty
-from PIL import Image
 
 from tlcore.errors import TlcoreError
-from tlcore.progress import Progress, ProgressEvent
-from tlcore.visualizer import Picture, Subject, Visualization, Visualizer
+from tlcore.progress import ProgressEvent
+from tlcore.visualizer import Picture, Subject, Visualization, VisualizationRequest, Visualizer
 
 
 def create(argument: str | None, options: Faulty) -> Gradient:
@@ -27,8 +24,8 @@ class Gradient(Visualizer):
     def __init__(self, fault: str) -> None:
         self._fault = fault
 
-    def compute(self, subject: Subject, images: Sequence[Image.Image], *, seed: int, progress: Progress) -> Visualization:
-        fault, network = self._fault, subject.network
+    def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
+        fault, network, images = self._fault, subject.network, request.images
         if not images and fault != "needs-images":
             raise TlcoreError("needs\nimages" if fault == "two-lines" else "needs images")
         pixels = np.stack([subject.preprocess.pixels(image) for image in images])
@@ -49,11 +46,21 @@ class Gradient(Visualizer):
         if fault == "cancelled-training":
             network.train()
         try:
-            progress(ProgressEvent("gradients", 0, 1))
+            request.progress(ProgressEvent("gradients", 0, 1))
         except Exception:
             if fault != "deaf":
                 raise
-        if fault == "cancelled-training":
+        if fault in ("cancelled-training", "interrupted-training"):
+            network.eval()
+        if fault == "keeps-nothing":
+            request.keep(Visualization)
+        if fault == "keeps-a-tensor":
+            request.keep(lambda: Visualization(lines=("so far",), record={"seed": torch.tensor(1)}))
+        if fault == "interrupted-training":
+            network.train()
+        if fault != "deaf":
+            request.progress(ProgressEvent("gradients", 1, 1))
+        if fault == "interrupted-training":
             network.eval()
         inputs = torch.from_numpy(subject.preprocess.normalise(pixels)).requires_grad_(True)
         score = network(inputs)[:, 0].sum()
@@ -64,13 +71,18 @@ class Gradient(Visualizer):
         shown = np.clip(pixels.astype(np.int64) + 1, 0, 255).astype(np.uint8)
         if fault == "unseeded":
             shown = np.random.default_rng().integers(0, 256, shown.shape, dtype=np.uint8)
+        if fault == "fickle-frames" and request.frames:
+            shown = 255 - shown
         if fault == "float":
             shown = shown.astype(np.float32)
+        caption = "a\nb" if fault == "caption" else "gradient"
         names = {"same-name": "x", "slashed": "a/{}"}
         return Visualization(
             pictures=tuple(
-                Picture(names.get(fault, "gradient-{}").format(i), image, "a\nb" if fault == "caption" else "gradient")
+                Picture(
+                    names.get(fault, "gradient-{}").format(i), image, caption, (image, image[1:]) if fault == "sizes" else ()
+                )
                 for i, image in enumerate(shown)
             ),
-            record={"seed": torch.tensor(seed) if fault == "record" else seed},
+            record={"seed": torch.tensor(request.seed) if fault == "record" else request.seed},
         )

@@ -112,7 +112,9 @@ VISUALIZER = [
     ("float", "pictures_have_names_of_files", "picture 'gradient-0' must be uint8 (height, width, 3), got float32"),
     ("same-name", "pictures_have_names_of_files", "two pictures are named 'x'"),
     ("slashed", "pictures_have_names_of_files", "picture name 'a/0' is no file name on every system"),
-    ("caption", "pictures_have_names_of_files", "the caption of picture gradient-0, gradient-1 is more than one line"),
+    ("caption", "pictures_have_names_of_files", "the caption of picture gradient-0 is more than one line"),
+    ("sizes", "frames_show_how_pictures_came_about", "the frames of picture 'gradient-0' differ in size"),
+    ("fickle-frames", "frames_show_how_pictures_came_about", "asked for frames, it made other pictures"),
     ("unseeded", "same_seed_gives_the_same", "the same seed gave other pictures the second time"),
     ("training", "network_is_left_as_it_was", "left the network with other weights, modes"),
     ("frozen", "network_is_left_as_it_was", "left the network with other requires_grad"),
@@ -125,6 +127,9 @@ VISUALIZER = [
     ("two-lines", "without_images_it_works_or_says_so", "its error without images must be one line"),
     ("deaf", "progress_cancels", "swallowed the exception that its progress callback raised to cancel"),
     ("cancelled-training", "progress_cancels", "cancelled, it left the network with other modes"),
+    ("keeps-nothing", "interrupted_it_keeps_what_is_whole", "interrupted, what it kept is no visualization"),
+    ("keeps-a-tensor", "interrupted_it_keeps_what_is_whole", "interrupted, the record of what it kept is not JSON"),
+    ("interrupted-training", "interrupted_it_keeps_what_is_whole", "interrupted, it left the network with other modes"),
 ]
 
 SPECS = [

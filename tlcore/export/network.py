@@ -78,7 +78,7 @@ def make_network(bundle: Bundle, *, activation_map: bool) -> ExportNetwork:
         ExportError: its backbone or its head is no torch network.
     """
     embedder = bundle.backbone.torch_embedder().eval()
-    head = _head_module(bundle.head).eval()
+    head = head_module(bundle.head).eval()
     has_map = activation_map and isinstance(head, torch.nn.Linear) and _pools_maps(embedder, bundle.record.preprocess)
     network = ExportNetwork(embedder, head, bundle.record.preprocess, bundle.record.temperature, has_map).eval()
     for parameter in network.parameters():
@@ -86,7 +86,8 @@ def make_network(bundle: Bundle, *, activation_map: bool) -> ExportNetwork:
     return network
 
 
-def _head_module(head: FittedHead) -> torch.nn.Module:
+def head_module(head: FittedHead) -> torch.nn.Module:
+    """Return a fitted head as a torch module from features to logits; raises `HeadError` where there is none."""
     linear = head.linear()
     if linear is None:
         return head.torch_module()

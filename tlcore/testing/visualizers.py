@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from tlcore.errors import TlcoreError
+from tlcore.dataset import Dataset, Sample
+from tlcore.errors import PluginError, TlcoreError
+from tlcore.images import BytesImage, encode_png
 from tlcore.preprocess import Preprocess
 from tlcore.progress import ProgressEvent
 from tlcore.testing.conformance import Conformance, ConformanceFailure, expect, expect_json
-from tlcore.visualizer import Subject, Visualization, Visualizer
-
-_FILE_NAME = re.compile(r"[\w][\w .+-]*\Z")
+from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
 
 
 def small_subject() -> Subject:
@@ -54,15 +53,31 @@ def photos() -> list[Image.Image]:
     return [Image.fromarray(ramp), Image.fromarray(noise)]
 
 
+def small_dataset() -> Dataset:
+    """Return eight labelled images of the small network's first two classes."""
+    random = np.random.default_rng(1)
+    samples = []
+    for index in range(8):
+        pixels = random.integers(0, 128, (72, 80, 3), dtype=np.uint8)
+        pixels[..., index % 2] += 100
+        image = BytesImage(encode_png(Image.fromarray(pixels)))
+        samples.append(Sample(image=image, name=f"{index}.png", label=index % 2))
+    return Dataset(name="small dataset", class_names=("ant", "bee"), splits={"all": tuple(samples)}, licence="MIT")
+
+
 class VisualizerConformance(Conformance):
     """Checks of a visualizer, on a small network with random weights; see `Conformance` for how to use it.
 
     Attributes:
         needs_images: False where it looks at the network alone.
+        needs_dataset: True where it works on labelled images; it is then given a dataset of eight small ones.
+        classes: indices of the classes it is asked for, each below 5.
     """
 
     kind = "visualizer"
     needs_images: ClassVar[bool] = True
+    needs_dataset: ClassVar[bool] = False
+    classes: ClassVar[tuple[int, ...]] = ()
 
     @property
     def subject(self) -> Visualizer:
@@ -75,50 +90,62 @@ class VisualizerConformance(Conformance):
         """The network that is looked into."""
         return small_subject()
 
-    @property
-    def photos(self) -> Sequence[Image.Image]:
-        """The images it is given."""
-        return photos() if self.needs_images else []
+    @cached_property
+    def request(self) -> VisualizationRequest:
+        """What it is asked."""
+        return VisualizationRequest(
+            images=tuple(photos()) if self.needs_images else (),
+            classes=self.classes,
+            dataset=small_dataset() if self.needs_dataset else None,
+        )
 
     def use(self) -> None:
         """Make the pictures once."""
-        self.subject.visualize(self.network, self.photos, seed=0)
+        self.subject.visualize(self.network, self.request)
 
     @cached_property
     def result(self) -> Visualization:
         """Return what it makes."""
-        return self.subject.visualize(self.network, self.photos, seed=0)
+        return self.subject.visualize(self.network, self.request)
 
     def test_pictures_have_names_of_files(self) -> None:
-        """Pictures are uint8 RGB; their names differ and are file names; captions are one line."""
-        names = [picture.name for picture in self.result.pictures]
-        expect(len(set(names)) == len(names), f"{self.name}: two pictures are named {_repeated(names)!r}")
-        wrong = [name for name in names if not _FILE_NAME.match(name)]
-        expect(not wrong, f"{self.name}: picture name {wrong[0] if wrong else ''!r} is no file name on every system")
-        long = [picture.name for picture in self.result.pictures if "\n" in picture.caption]
-        expect(not long, f"{self.name}: the caption of picture {', '.join(long)} is more than one line")
+        """Pictures are uint8 RGB; their names and those of other files differ and are file names; captions are one line."""
+        try:
+            expect(self.result.pictures or self.result.files, f"{self.name}: it made neither a picture nor a file")
+        except PluginError as error:
+            raise ConformanceFailure(f"{self.name}: {error}") from error
+
+    def test_frames_show_how_pictures_came_about(self) -> None:
+        """Asked for frames, it gives the same pictures; a picture's frames are of one size."""
+        try:
+            shown = self.make().visualize(self.network, replace(self.request, frames=True))
+        except PluginError as error:
+            raise ConformanceFailure(f"{self.name}: {error}") from error
+        expect(_pixels(shown) == _pixels(self.result), f"{self.name}: asked for frames, it made other pictures")
 
     def test_same_seed_gives_the_same(self) -> None:
         """The same seed gives the same pictures."""
-        again = self.make().visualize(self.network, self.photos, seed=0)
-        first = [(picture.name, picture.pixels.tobytes()) for picture in self.result.pictures]
-        second = [(picture.name, picture.pixels.tobytes()) for picture in again.pictures]
-        expect(first == second, f"{self.name}: the same seed gave other pictures the second time; use the seed it gets")
+        again = self.make().visualize(self.network, self.request)
+        expect(
+            _pixels(self.result) == _pixels(again),
+            f"{self.name}: the same seed gave other pictures the second time; use the seed it gets",
+        )
 
     def test_network_is_left_as_it_was(self) -> None:
         """Weights, buffers, mode, gradients, hooks and what requires a gradient are as before."""
         before = _network_state(self.network.network)
-        self.subject.visualize(self.network, self.photos, seed=0)
+        self.subject.visualize(self.network, self.request)
         after = _network_state(self.network.network)
         changed = [told for told in before if before[told] != after[told]]
         expect(not changed, f"{self.name}: left the network with other {', '.join(changed)}")
 
     def test_images_are_left_as_they_were(self) -> None:
         """The images it is given are not drawn into."""
-        given = list(self.photos)
-        before = [image.tobytes() for image in given]
-        self.subject.visualize(self.network, given, seed=0)
-        expect(before == [image.tobytes() for image in given], f"{self.name}: drew into the images it was given")
+        before = [image.tobytes() for image in self.request.images]
+        self.subject.visualize(self.network, self.request)
+        expect(
+            before == [image.tobytes() for image in self.request.images], f"{self.name}: drew into the images it was given"
+        )
 
     def test_record_is_json(self) -> None:
         """The record of how the pictures were made can be written as JSON."""
@@ -127,7 +154,7 @@ class VisualizerConformance(Conformance):
     def test_without_images_it_works_or_says_so(self) -> None:
         """Given no images it makes pictures of the network, or raises a `TlcoreError` of one line."""
         try:
-            self.subject.visualize(self.network, [], seed=0)
+            self.subject.visualize(self.network, replace(self.request, images=(), image_names=()))
         except TlcoreError as error:
             expect("\n" not in str(error), f"{self.name}: its error without images must be one line, got {str(error)!r}")
         except Exception as error:  # the plugin boundary: any other exception is the finding
@@ -149,7 +176,7 @@ class VisualizerConformance(Conformance):
 
         before = _network_state(self.network.network)
         try:
-            self.subject.visualize(self.network, self.photos, seed=0, progress=cancel)
+            self.subject.visualize(self.network, replace(self.request, progress=cancel))
         except Cancelled:
             pass
         else:
@@ -157,6 +184,35 @@ class VisualizerConformance(Conformance):
         after = _network_state(self.network.network)
         changed = [told for told in before if before[told] != after[told]]
         expect(not changed, f"{self.name}: cancelled, it left the network with other {', '.join(changed)}")
+
+    def test_interrupted_it_keeps_what_is_whole(self) -> None:
+        """Interrupted half-way, what it kept so far, if anything, is a visualization; the network is as before."""
+        events: list[ProgressEvent] = []
+        self.subject.visualize(self.network, replace(self.request, progress=events.append))
+        left = [len(events) // 2 + 1]
+        kept: list[Visualization] = []
+
+        def interrupt(event: ProgressEvent) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+
+        before = _network_state(self.network.network)
+        try:
+            self.subject.visualize(self.network, replace(self.request, progress=interrupt), rescue=kept.append)
+        except KeyboardInterrupt:
+            pass
+        except PluginError as error:
+            raise ConformanceFailure(f"{self.name}: interrupted, what it kept is no visualization: {error}") from error
+        for result in kept:
+            expect_json(result.record, f"{self.name}: interrupted, the record of what it kept")
+        after = _network_state(self.network.network)
+        changed = [told for told in before if before[told] != after[told]]
+        expect(not changed, f"{self.name}: interrupted, it left the network with other {', '.join(changed)}")
+
+
+def _pixels(result: Visualization) -> list[tuple[str, bytes]]:
+    return [(picture.name, picture.pixels.tobytes()) for picture in result.pictures]
 
 
 def _network_state(network: Any) -> dict[str, Any]:
@@ -171,7 +227,3 @@ def _network_state(network: Any) -> dict[str, Any]:
         "gradients": [parameter.grad is None for parameter in parameters],
         "requires_grad": [parameter.requires_grad for parameter in parameters],
     }
-
-
-def _repeated(names: Sequence[str]) -> str:
-    return next((name for name in names if names.count(name) > 1), "")
