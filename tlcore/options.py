@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union
 
+from tlcore.deprecation import warn_deprecated
 from tlcore.errors import OptionError, TlcoreError, did_you_mean
 
 
@@ -55,6 +56,9 @@ def make_options(options: type, values: Mapping[str, object], owner: str) -> Any
         OptionError: an unknown option, a value of the wrong type or out of the range that the field's metadata states
             (``minimum``, ``maximum``), or a missing required option.
 
+    Warns:
+        TlcoreDeprecationWarning: an option whose metadata says that it is ``deprecated`` is given.
+
     Example:
         >>> @dataclass(frozen=True, kw_only=True)
         ... class Options:
@@ -72,6 +76,8 @@ def make_options(options: type, values: Mapping[str, object], owner: str) -> Any
             raise OptionError(f"{owner} has no option {name!r}{did_you_mean(key, fields) or ';'} {known}")
         parsed[key] = _parse(value, hints[key], f"{owner}: option {key!r}")
         _check_range(parsed[key], fields[key], f"{owner}: option {key!r}")
+        if advice := fields[key].metadata.get("deprecated"):
+            warn_deprecated(f"{owner}: option {key!r}", str(advice))
     for name, field in fields.items():
         if name not in parsed and _default(field) is dataclasses.MISSING:
             raise OptionError(f"{owner} needs the option {name!r} ({_type_name(hints[name])})")

@@ -7,6 +7,7 @@ kept with it and told to whoever asks.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -130,7 +131,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint) -> Plugin:
     notes: list[str] = []
     with contained(notes):
         loaded = _import_and_ask(plugin, entry_point)
-    return replace(loaded, notes=tuple(notes))
+    return replace(loaded, notes=(*notes, *loaded.notes))
 
 
 def _import_and_ask(plugin: Plugin, entry_point: EntryPoint) -> Plugin:
@@ -155,8 +156,11 @@ def _ask(plugin: Plugin, module: object, import_milliseconds: float) -> Plugin:
     manager = pluggy.PluginManager("tlcore")
     manager.add_hookspecs(hookspecs)
     try:
-        manager.register(module, name=plugin.key)
-        manager.check_pending()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            manager.register(module, name=plugin.key)  # warns where a hook it implements is to go
+            manager.check_pending()
+        plugin = replace(plugin, notes=tuple(f"implements a deprecated hook: {entry.message}" for entry in caught))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  the plugin boundary

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from tlcore.backbone import Backbone
 from tlcore.config import disabled_plugins
 from tlcore.dataset import Dataset
+from tlcore.deprecation import warn_deprecated
 from tlcore.errors import DatasetError, NameConflictError, PluginError, TlcoreError, UnknownNameError, did_you_mean
 from tlcore.head import Head
 from tlcore.options import make_options
@@ -172,6 +173,8 @@ class Registry:
     def _make(self, kind: str, text: str, options: Mapping[str, object] | None, contract: type[T]) -> T:
         reference = self.resolve(kind, text)
         spec = reference.offer.spec
+        if spec.deprecated:
+            warn_deprecated(f"{kind} {spec.name!r} of {reference.offer.plugin.label}", spec.deprecated)
         settings = make_options(spec.options, options or {}, f"{kind} {spec.name}")
         factory = _call_plugin(reference.offer, import_target, spec.factory)
         made = _call_plugin(reference.offer, factory, reference.argument, settings)

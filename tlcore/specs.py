@@ -38,6 +38,8 @@ class _Spec:
         catalogue: ``"package.module:attribute"`` of a function that returns every valid argument; None if open-ended.
         featured: arguments worth showing first; they can also be asked for bare, without the spec's name.
         licence, homepage: shown in listings, kept in bundles.
+        deprecated: where it is to go: what to use in its place and when it goes, for instance
+            ``"use 'linear'; gone in 0.4"``; whoever uses it is told. ``metadata={"deprecated": ...}`` marks a single option.
     """
 
     name: str
@@ -49,6 +51,7 @@ class _Spec:
     featured: tuple[str, ...] = ()
     licence: str = ""
     homepage: str = ""
+    deprecated: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +148,7 @@ def check_spec(spec: object, kind: Kind) -> None:
     if not isinstance(spec, kind.spec):
         raise PluginError(f"{kind.hook} must return {kind.spec.__name__} records, got {type(spec).__name__}")
     assert isinstance(spec, _Spec)
-    for field_name in ("name", "summary", "factory", "licence", "homepage"):
+    for field_name in ("name", "summary", "factory", "licence", "homepage", "deprecated"):
         if not isinstance(getattr(spec, field_name), str):
             raise PluginError(f"{kind.spec.__name__}.{field_name} must be text, got {getattr(spec, field_name)!r}")
     if not _NAME.match(spec.name):

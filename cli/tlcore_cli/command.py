@@ -54,7 +54,11 @@ def _note_offline(context: click.Context, parameter: click.Parameter, value: boo
 
 
 def _note_disabled(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    settings_of(context).disabled += value
+    settings = settings_of(context)
+    settings.disabled += value
+    if value:  # for every registry of this process, an added command's own too
+        listed = os.environ.get("TLCORE_DISABLE_PLUGINS", "").split(",")
+        os.environ["TLCORE_DISABLE_PLUGINS"] = ",".join(dict.fromkeys([*filter(None, listed), *value]))
 
 
 def _shared(*names: str, **attributes: Any) -> click.Option:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -100,12 +101,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _Warnings(warnings.showwarning).show
     code = _run(arguments, interruption)
     if interruption.happened:
         # Threads may still be decoding; everything saved is in place at once or not at all, so leaving now loses nothing.
         _flush()
         os._exit(code)
     sys.exit(code)
+
+
+class _Warnings:
+    """What tlcore says to people by a warning, as one line and once; other warnings as Python shows them."""
+
+    def __init__(self, show_others: Callable[..., None]) -> None:
+        self._show_others = show_others
+        self._said: set[str] = set()
+
+    def show(self, message: Warning | str, category: type[Warning], *where: Any, **others: Any) -> None:
+        if category.__name__ != "TlcoreDeprecationWarning":  # by name, since its module may not be loaded
+            self._show_others(message, category, *where, **others)
+        elif str(message) not in self._said:
+            self._said.add(str(message))
+            click.echo(f"tl: {message}", err=True)
 
 
 class _Interruption:

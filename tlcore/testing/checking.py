@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from tlcore.errors import UnknownNameError, did_you_mean
@@ -24,18 +25,30 @@ SUITES: Mapping[str, type[Conformance]] = {
 }
 
 
-def check_plugin(
+@dataclass(frozen=True)
+class PlannedSuite:
+    """A conformance class to run on one thing that a plugin offers.
+
+    Attributes:
+        subject: how results call what is checked, for instance ``"head linear"``.
+        suite: the class; None where it cannot be checked.
+        missing: what must be given for it to be checked; empty where nothing is missing.
+    """
+
+    subject: str
+    suite: type | None
+    missing: str = ""
+
+
+def planned_suites(
     name: str, arguments: Sequence[str] = (), options: Mapping[str, Mapping[str, object]] | None = None
-) -> Iterator[CheckResult]:
-    """Check an installed plugin, or every plugin and command of an installed distribution.
+) -> Iterator[PlannedSuite]:
+    """List what there is to check of an installed plugin, or of every plugin and command of a distribution.
 
     Args:
         name: an entry point in the group ``tlcore``, ``distribution:entry-point``, or a distribution.
         arguments: references with an argument, for specs that need one: ``"folder:photos"``, ``"timm/resnet18"``.
         options: kind to option name to value.
-
-    Yields:
-        A result for each check; where a spec needs an argument that was not given, one skipped result that says so.
 
     Raises:
         UnknownNameError: nothing installed is called that; names the nearest.
@@ -51,24 +64,37 @@ def check_plugin(
         hint = did_you_mean(name, known) or ";"
         raise UnknownNameError(f"no installed plugin is called {name!r}{hint} 'tl plugins list' shows those installed")
     for plugin in plugins:
-        suite = type("Plugin", (PluginConformance,), {"name": plugin.key})
-        yield from run_checks(suite, f"plugin {plugin.key}")
-        yield from _check_offers(plugin, arguments, options or {})
+        yield PlannedSuite(f"plugin {plugin.key}", type("Plugin", (PluginConformance,), {"name": plugin.key}))
+        yield from _planned_offers(plugin, arguments, options or {})
     for command in commands:
-        yield from run_checks(type("Command", (CommandConformance,), {"name": command}), f"command {command}")
+        yield PlannedSuite(f"command {command}", type("Command", (CommandConformance,), {"name": command}))
 
 
-def _check_offers(
-    plugin: Plugin, arguments: Sequence[str], options: Mapping[str, Mapping[str, object]]
+def check_plugin(
+    name: str, arguments: Sequence[str] = (), options: Mapping[str, Mapping[str, object]] | None = None
 ) -> Iterator[CheckResult]:
+    """Check an installed plugin; arguments and errors as in `planned_suites`.
+
+    Yields:
+        A result for each check; where a spec needs an argument that was not given, one skipped result that says so.
+    """
+    for planned in planned_suites(name, arguments, options):
+        if planned.suite is None:
+            yield CheckResult(planned.subject, "make", "skipped", planned.missing, 0.0)
+        else:
+            yield from run_checks(planned.suite, planned.subject)
+
+
+def _planned_offers(
+    plugin: Plugin, arguments: Sequence[str], options: Mapping[str, Mapping[str, object]]
+) -> Iterator[PlannedSuite]:
     for kind in KINDS:
         for spec in plugin.offers.get(kind.name, ()):
             given = [text for text in arguments if text.startswith((f"{spec.name}:", f"{spec.name}/"))]
-            subject = f"{kind.name} {spec.name}"
             if not given and spec.argument is not None:
                 hint = f"needs an argument to be checked; give one: --with '{spec.name}:{spec.argument}'"
-                yield CheckResult(subject, "make", "skipped", hint, 0.0)
+                yield PlannedSuite(f"{kind.name} {spec.name}", None, hint)
                 continue
             for reference in given or [spec.name]:
                 members = {"name": f"{plugin.distribution}:{reference}", "options": options.get(kind.name, {})}
-                yield from run_checks(type("Checked", (SUITES[kind.name],), members), f"{kind.name} {reference}")
+                yield PlannedSuite(f"{kind.name} {reference}", type("Checked", (SUITES[kind.name],), members))
