@@ -1,5 +1,7 @@
 """tlcore inside scikit-learn: choose the head's strength by cross-validation, on features that are computed once."""
 
+# scikit-learn has no types of its own.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import tempfile

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.plugins.environment import Environment, build_wheel
 
 collect_ignore_glob = ["tlcore-*"]
 
@@ -18,41 +21,46 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Build the wheel of each plugin."""
-    pytest.importorskip("hatchling", reason="building the plugins' wheels needs hatchling")
-    output = tmp_path_factory.mktemp("wheels")
+def install_wheels(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Environment]:
+    """Make a virtual environment from wheels: tlcore's own, and those in a folder.
+
+    Only these are installed there; torch and the like, gigabytes, are borrowed from the environment that runs the tests.
+    """
+    pytest.importorskip("pip", reason="installing wheels needs pip in this environment")
+    core = tmp_path_factory.mktemp("core")
+    build_wheel(Path(__file__).parents[2], core)
+
+    def install(folder: Path) -> Environment:
+        place, home = tmp_path_factory.mktemp("environment"), tmp_path_factory.mktemp("home")
+        venv.create(place, with_pip=False)
+        python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        site = subprocess.check_output(
+            [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+        ).strip()
+        borrowed = [path for path in sys.path if path.endswith("site-packages")]
+        Path(site, "borrowed.pth").write_text("\n".join(borrowed), encoding="utf-8")
+        wheels = [str(wheel) for wheel in [*core.glob("*.whl"), *sorted(folder.glob("*.whl"))]]
+        options = ["--quiet", "--no-deps", "--no-index", "--no-compile", "--ignore-installed"]
+        command = ["pip", "--disable-pip-version-check", "--python", str(python), "install", *options, *wheels]
+        subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+        return Environment(python, home)
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def strangers(install_wheels: Callable[[Path], Environment], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The three plugins installed from their wheels."""
+    folder = tmp_path_factory.mktemp("wheels")
     for name in NAMES:
-        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(output)]
-        subprocess.run(command, cwd=Path(__file__).parent / name, check=True, capture_output=True)
-    return sorted(output.glob("*.whl"))
+        build_wheel(Path(__file__).parent / name, folder)
+    return install_wheels(folder)
 
 
 @pytest.fixture(scope="session")
-def site(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheels into a directory of their own."""
-    pytest.importorskip("pip", reason="installing the plugins' wheels needs pip in this environment")
-    target = tmp_path_factory.mktemp("site")
-    arguments = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(target), *map(str, wheels)]
-    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], check=True, capture_output=True)
-    return target
-
-
-@pytest.fixture(scope="session")
-def run(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run Python in a process that has the plugins installed, with a home of its own."""
-    home = tmp_path_factory.mktemp("home")
-
-    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-
-    def start(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": path, "TLCORE_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
-        )
-
-    return start
+def run(strangers: Environment) -> Run:
+    """Run Python where the three plugins are installed."""
+    return strangers.run
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,21 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.environment import Environment, build_wheel
 from tlcore.errors import NameConflictError, OptionError, TlcoreError
 from tlcore_cli.scaffold import SCAFFOLD_KINDS, PluginNames, write_plugin
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
-
-def tl(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tlcore_cli", *arguments],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+def tl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tlcore_cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +29,29 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def environment(directories: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Build each one's wheel and install them beside tlcore."""
-    pytest.importorskip("hatchling", reason="building the plugins' wheels needs hatchling")
-    pytest.importorskip("pip", reason="installing the plugins' wheels needs pip in this environment")
-    wheels, site = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("site")
+def environment(
+    directories: list[Path],
+    install_wheels: Callable[[Path], Environment],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Environment:
+    """Build each one's wheel and install them in an environment of their own."""
+    wheels = tmp_path_factory.mktemp("wheels")
     for directory in directories:
-        build = ["hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
-        subprocess.run([sys.executable, "-m", *build], cwd=directory, check=True, capture_output=True)
-    install = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(site)]
-    files = map(str, sorted(wheels.glob("*.whl")))
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *install, *files], check=True, capture_output=True
+        build_wheel(directory, wheels)
+    return install_wheels(wheels)
+
+
+def test_it_is_the_wheel_that_is_tested(environment: Environment) -> None:
+    told = environment.run(
+        "-c",
+        "import tlcore, tlcore_cli, tlcore_try_head; print(tlcore.__file__, tlcore_cli.__file__, tlcore_try_head.__file__)",
     )
-    return {"PYTHONPATH": str(site), "TLCORE_HOME": str(tmp_path_factory.mktemp("home")), "HF_HUB_OFFLINE": "1"}
+    places = [Path(text) for text in told.stdout.split()]
+    assert len(places) == 3, told.stderr
+    assert all(place.is_relative_to(environment.python.parents[1]) for place in places), places
 
 
-def test_their_own_tests_pass(directories: list[Path], environment: dict[str, str], tmp_path: Path) -> None:
+def test_their_own_tests_pass(directories: list[Path], environment: Environment, tmp_path: Path) -> None:
     suites = []
     for directory in directories:  # one process for all: their test files share a name
         suite = tmp_path / directory.name.replace("-", "_")
@@ -61,21 +59,19 @@ def test_their_own_tests_pass(directories: list[Path], environment: dict[str, st
         test = (directory / "tests" / "test_plugin.py").read_text(encoding="utf-8")
         (suite / f"test_{suite.name}.py").write_text(test, encoding="utf-8")
         suites.append(str(suite))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), *suites]
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    done = environment.run("-m", "pytest", *options, *suites, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "failed" not in done.stdout
 
 
-def test_they_work_together_from_the_command_line(environment: dict[str, str], tmp_path: Path) -> None:
+def test_they_work_together_from_the_command_line(environment: Environment, tmp_path: Path) -> None:
     arguments = ["train", "try-dataset", "--backbone", "try-backbone", "--head", "try-head", "--set", "backbone.grid=6"]
-    trained = tl(*arguments, "--output", str(tmp_path / "stripes"), environment=environment)
+    trained = environment.run("-m", "tlcore_cli", *arguments, "--output", str(tmp_path / "stripes"))
     assert trained.returncode == 0, trained.stderr
-    told = tl("try-command", str(tmp_path / "stripes"), environment=environment)
+    told = environment.run("-m", "tlcore_cli", "try-command", str(tmp_path / "stripes"))
     assert told.stdout.split() == ["across", "aslant", "down"]
-    assert "try-visualizer" in tl("visualizers", environment=environment).stdout
+    assert "try-visualizer" in environment.run("-m", "tlcore_cli", "visualizers").stdout
 
 
 @pytest.mark.parametrize("kind", SCAFFOLD_KINDS)

@@ -106,6 +106,12 @@ def test_a_bundle_says_which_plugin_is_switched_off(run: Run, bundle: Path, phot
     assert done.stderr.rstrip().endswith("'tl plugins enable tlcore-boosted:boosted' switches it on")
 
 
+def test_a_switched_off_plugin_is_switched_off_for_added_commands_too(run: Run, bundle: Path) -> None:
+    done = run("-m", "tlcore_cli", "--disable-plugin", "boosted", "hello-report", str(bundle))
+    assert done.returncode == 2, done.stdout
+    assert "was made with tlcore-boosted:boosted 0.1.0, not installed here or switched off" in done.stderr
+
+
 SERVE = """
 import json, sys, warnings
 from pathlib import Path
