@@ -63,7 +63,7 @@ def read_image(source: ImageSource, name: str) -> bytes:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
-def decode_image(data: bytes, name: str = "image") -> Image.Image:
+def decode_image(data: bytes, name: str = "image", *, coarse_side: int | None = None) -> Image.Image:
     """Decode an image to mode RGB, turned upright.
 
     The first frame of an animation is used; EXIF orientation is applied; greyscale, palette, CMYK and 16-bit images are
@@ -73,6 +73,9 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
     Args:
         data: the encoded bytes.
         name: how error messages call the image.
+        coarse_side: in pixels; a JPEG is decoded at the coarsest of its own scales (1, 1/2, 1/4, 1/8) that leaves both sides
+            at least so long. All of it is read just the same, so the same damage is found. None decodes at full size, as
+            everything does that feeds a network.
 
     Raises:
         ImageError: not an image, truncated or damaged, without pixels, or over `MAX_PIXELS`.
@@ -84,6 +87,8 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise ImageError(f"{name}: {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed")
+            if coarse_side is not None:
+                image.draft(None, (coarse_side, coarse_side))
             image.load()
             return _to_rgb(_upright(image))
     except UnidentifiedImageError:

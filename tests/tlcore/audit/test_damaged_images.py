@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.tlcore.audit.planted import encoded, made_photo
 from tlcore.audit import audit_dataset, inspect_image
 from tlcore.dataset import Dataset, Sample
-from tlcore.images import BytesImage
+from tlcore.errors import ImageError
+from tlcore.images import BytesImage, decode_image
 
 _ENCODINGS: list[tuple[str, dict[str, object]]] = [
     ("JPEG", {"quality": 85}),
@@ -78,3 +80,33 @@ def test_real_photos_damaged_are_decoded_or_listed(shared: Path) -> None:
     for data in damaged_images(200, [path.read_bytes() for path in paths]):
         inspection = inspect_image(data)
         assert inspection.problem or inspection.width
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning", "ignore::DeprecationWarning")
+def test_decoding_coarsely_fails_on_the_same_images_as_decoding_whole() -> None:
+    originals = [
+        encoded(made_photo(index, (600, 400)), "JPEG", quality=85, progressive=bool(index % 2)) for index in range(8)
+    ]
+    sound = 0
+    for data in damaged_images(400, originals):
+        whole, coarse = problem(data, None), problem(data, 64)
+        assert whole == coarse
+        sound += not whole
+    assert 20 < sound < 380
+    assert decode_image(originals[0], coarse_side=64).size == (150, 100)
+
+
+def problem(data: bytes, coarse_side: int | None) -> str:
+    try:
+        decode_image(data, coarse_side=coarse_side)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def test_sizes_are_of_the_upright_picture_at_full_size() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    turned = inspect_image(encoded(made_photo(0, (600, 400)), "JPEG", exif=exif))
+    assert (turned.width, turned.height) == (400, 600)
+    assert inspect_image(encoded(made_photo(0, (600, 400)), "JPEG")).width == 600
