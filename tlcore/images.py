@@ -45,6 +45,28 @@ class FileImage:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderImage:
+    """An image in a file of a folder; a third of the memory of a `FileImage`, since all share the folder.
+
+    Attributes:
+        folder: that all are in.
+        name: path below it, with forward slashes.
+    """
+
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.folder, self.name)
+
+    def read(self) -> bytes:
+        """Return the file's bytes; raises OSError."""
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
 class BytesImage:
     """An image held in memory, encoded as PNG, JPEG or another format Pillow reads."""
 

@@ -96,6 +96,7 @@ class DownloadResult:
         directory: where the images are now.
         files: name of each archive to its SHA-256.
         licence, citation, homepage: what a person should read once.
+        fresh: False where everything was there already.
     """
 
     directory: Path
@@ -103,6 +104,7 @@ class DownloadResult:
     licence: str
     citation: str
     homepage: str
+    fresh: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,8 @@ def download(context: click.Context, name: str, urls: tuple[str, ...], as_json: 
         return
     results().print(f"{name} is in {result.directory}", markup=False)
     side = notes(own.quiet)
-    side.print(f"licence: {result.licence}\nplease cite: {result.citation}\n{result.homepage}", markup=False)
+    if result.fresh:
+        side.print(f"licence: {result.licence}\nplease cite: {result.citation}\n{result.homepage}", markup=False)
     side.print(f"next: tl data check {name}   tl train {name}", markup=False)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError
-from tlcore.images import IMAGE_SUFFIXES, FileImage
+from tlcore.images import IMAGE_SUFFIXES, FolderImage
 from tlcore_datasets import FolderOptions
 from tlcore_datasets.layout import SPLIT_FOLDERS
 
@@ -91,13 +91,14 @@ def _folders(parent: Path) -> list[str]:
 def _samples(
     root: Path, part: Path, class_names: list[str], per_class: int | None, left_out: list[LeftOut]
 ) -> Iterator[Sample]:
+    folder = str(root)
     for label, class_name in enumerate(class_names):
-        for file in islice(_image_files(part / class_name, left_out, root), per_class):
-            yield Sample(FileImage(file), file.relative_to(root).as_posix(), label)
+        for name in islice(_image_files(part / class_name, left_out, root), per_class):
+            yield Sample(FolderImage(folder, name), name, label)
 
 
-def _image_files(folder: Path, left_out: list[LeftOut], root: Path) -> Iterator[Path]:
-    """Walk a class folder in order of name, following links but entering no folder twice."""
+def _image_files(folder: Path, left_out: list[LeftOut], root: Path) -> Iterator[str]:
+    """Walk a class folder in order of name, following links but entering no folder twice; paths below `root`."""
 
     def note(error: OSError) -> None:
         name = Path(error.filename).relative_to(root).as_posix() if error.filename else str(folder)
@@ -112,12 +113,15 @@ def _image_files(folder: Path, left_out: list[LeftOut], root: Path) -> Iterator[
             continue
         entered.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        below = Path(directory).relative_to(root).as_posix()
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                yield Path(directory, name)
+                yield f"{below}/{name}"
 
 
 def _without_gaps(samples: tuple[Sample, ...], present: list[int]) -> tuple[Sample, ...]:
     """Renumber labels after classes without any image were dropped."""
+    if present == list(range(len(present))):
+        return samples
     position = {label: index for index, label in enumerate(present)}
     return tuple(Sample(sample.image, sample.name, position[sample.label], sample.group) for sample in samples)

@@ -51,14 +51,20 @@ class OfficialDataset:
         digests = {file.name: file.sha256 for file in self.files}
         place = request.directory / "data"
         record = place / "tlcore-download.json"
-        if not self._is_unpacked(record, digests):
+        fresh = not self._is_unpacked(record, digests)
+        if fresh:
             unpack(archives, place, limits=self.limits, progress=request.progress)
             absent = [folder for folder in self.folders if not (place / folder).is_dir()]
             if absent:
                 raise DatasetError(f"{archives[0]}: holds no folder {absent[0]!r}; it is not the archive of {self.name}")
             write_file(record, json.dumps(digests, indent=2).encode())
         return DownloadResult(
-            directory=place, files=digests, licence=self.licence, citation=self.citation, homepage=self.homepage
+            directory=place,
+            files=digests,
+            licence=self.licence,
+            citation=self.citation,
+            homepage=self.homepage,
+            fresh=fresh,
         )
 
     def downloaded(self) -> Path:

@@ -145,12 +145,14 @@ def test_other_datasets_say_there_is_nothing_to_download() -> None:
         Registry().download("digits")
 
 
-def test_the_command_tells_licence_and_citation(cats_server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_tells_licence_and_citation_once(cats_server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     result = CliRunner().invoke(tl, ["data", "download", "cats-vs-dogs"])
     assert result.exit_code == 0, result.output
     assert "licence: Microsoft" in result.stderr
     assert "please cite: Elson" in result.stderr
+    again = CliRunner().invoke(tl, ["data", "download", "cats-vs-dogs"])
+    assert again.exit_code == 0 and "licence" not in again.stderr
     as_json = CliRunner().invoke(tl, ["data", "download", "cats-vs-dogs", "--json"])
     assert json.loads(as_json.stdout)["name"] == "cats-vs-dogs"
 
