@@ -138,12 +138,7 @@ class Backbone(ABC):
         """
         inputs = self._inputs(images)
         features = self.compute_features(inputs)
-        expected = (len(images), self.info.feature_size)
-        if not isinstance(features, np.ndarray) or features.shape != expected or features.dtype != np.float32:
-            found = f"{features.dtype} {features.shape}" if isinstance(features, np.ndarray) else type(features).__name__
-            raise BackboneError(f"backbone {self.info.name} returned {found} features, expected float32 {expected}")
-        if not np.isfinite(features).all():
-            raise BackboneError(f"backbone {self.info.name} returned features that are not finite; are its weights whole?")
+        check_features(self.info, features, len(images))
         return features
 
     def feature_maps(
@@ -172,3 +167,13 @@ class Backbone(ABC):
                 f"backbone {self.info.name} takes uint8 (images, {height}, {width}, 3), got {images.dtype} {images.shape}"
             )
         return self.info.preprocess.normalise(images)
+
+
+def check_features(info: BackboneInfo, features: object, images: int) -> None:
+    """Raise `BackboneError` unless features are float32 (images, `info.feature_size`) and finite."""
+    expected = (images, info.feature_size)
+    if not isinstance(features, np.ndarray) or features.shape != expected or features.dtype != np.float32:
+        found = f"{features.dtype} {features.shape}" if isinstance(features, np.ndarray) else type(features).__name__
+        raise BackboneError(f"backbone {info.name} returned {found} features, expected float32 {expected}")
+    if not np.isfinite(features).all():
+        raise BackboneError(f"backbone {info.name} returned features that are not finite; are its weights whole?")

@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from tlcore.atomic import new_directory
+from tlcore.averaged import MirrorAveraged
 from tlcore.backbone import Backbone, NetworkFiles
 from tlcore.errors import BundleError, TlcoreError, UnknownNameError
 from tlcore.head import FittedHead
@@ -88,9 +89,19 @@ class Bundle:
     head: FittedHead
     registry: Registry = field(repr=False, compare=False)
 
+    @property
+    def views(self) -> str:
+        """The views it was trained with, as `tlcore.views.parse_views` takes them."""
+        return str(self.record.backbone.get("views", "one"))
+
     @cached_property
     def backbone(self) -> Backbone:
-        """Its backbone, made at first use; raises `BundleError` unless it is the one the bundle was trained with."""
+        """What gives the features its head takes: its network, averaged over mirror images where it was trained so."""
+        return MirrorAveraged(self.network) if self.views == "flip" else self.network
+
+    @cached_property
+    def network(self) -> Backbone:
+        """The backbone it was trained on, made at first use; raises `BundleError` unless its weights are those."""
         loader = self.record.backbone["loader"]
         reference = f"{loader}:{self.path}" if loader else self.record.backbone["reference"]
         with _naming_missing_plugins(self.path, self.record, self.registry):

@@ -1,4 +1,4 @@
-"""The configuration file and the environment: today, which plugins are switched off."""
+"""The configuration file and the environment: which plugins are switched off, and settings by name."""
 
 from __future__ import annotations
 
@@ -29,16 +29,44 @@ def switch_plugins(names: Iterable[str], *, enabled: bool) -> Path:
 
     Everything else in the file, comments included, stays as it was.
     """
+    listed = _listed(_read(config_file()))
+    chosen = list(names)
+    disabled = [name for name in listed if name not in chosen] if enabled else [*dict.fromkeys([*listed, *chosen])]
+    return _store("plugins", "disabled", disabled)
+
+
+def read_setting(name: str) -> object:
+    """Return what the configuration file says of ``"table.key"``, or None where it says nothing.
+
+    Raises:
+        TlcoreError: the configuration file cannot be read.
+    """
+    table, _, key = name.partition(".")
+    found = _read(config_file()).get(table, {})
+    return found.get(key) if isinstance(found, dict) else None
+
+
+def store_setting(name: str, value: str | None) -> Path:
+    """Write ``"table.key"`` into the configuration file, or take it out where `value` is None; returns the file's path.
+
+    Everything else in the file, comments included, stays as it was.
+    """
+    table, _, key = name.partition(".")
+    return _store(table, key, value)
+
+
+def _store(table: str, key: str, value: object) -> Path:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     path = config_file()
-    listed = _listed(_read(path))
-    chosen = list(names)
-    disabled = [name for name in listed if name not in chosen] if enabled else [*dict.fromkeys([*listed, *chosen])]
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
-        document.setdefault("plugins", tomlkit.table())["disabled"] = disabled
+        entries: Any = document.setdefault(table, tomlkit.table())
+        if value is None:
+            entries.pop(key, None)
+        else:
+            entries[key] = value
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}.tmp")
         unfinished.write_text(tomlkit.dumps(document), encoding="utf-8")

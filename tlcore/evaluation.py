@@ -12,8 +12,7 @@ import numpy as np
 from tlcore.bundle import Bundle
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError, did_you_mean
-from tlcore.feature_cache import FeatureCache, FeatureKey
-from tlcore.features import extract_features
+from tlcore.extraction import Extractor, FeatureOptions
 from tlcore.metrics import Metrics, measure
 from tlcore.progress import Progress, silent
 
@@ -61,6 +60,7 @@ def evaluate(
     *,
     split: str | None = None,
     strict: bool = False,
+    engine: str = "auto",
     cache_directory: Path | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -71,6 +71,7 @@ def evaluate(
         dataset: labelled images; its classes, matched by name, must all be the bundle's.
         split: which of the dataset's splits; by default ``test``, else ``validation``, else everything.
         strict: raise `ImageError` on the first unreadable image instead of leaving it out.
+        engine: what runs the network, ``"auto"``, ``"onnx"`` or ``"torch"``.
         cache_directory: where features are kept; None keeps none.
         progress: told how far it is.
 
@@ -79,10 +80,9 @@ def evaluate(
     """
     chosen = _choose_split(dataset, split)
     samples = _relabelled(dataset, dataset.splits[chosen], bundle.record.classes)
-    info = bundle.backbone.info
-    key = FeatureKey(weights_digest=info.weights_digest, preprocess=info.preprocess, feature_size=info.feature_size)
-    cache = FeatureCache(cache_directory, key) if cache_directory is not None else None
-    found = extract_features(samples, bundle.backbone, cache=cache, strict=strict, progress=progress)
+    options = FeatureOptions(engine=engine, views=bundle.views)
+    extractor = Extractor(bundle.network, options, samples=samples, cache_directory=cache_directory, progress=progress)
+    found = extractor.extract(samples, strict=strict, progress=progress)
     trained_on = {digest for name in ("train", "validation") for _, digest in bundle.split.get(name, ())}
     fresh = np.array([digest not in trained_on for digest in found.digests], bool)
     if not fresh.any():

@@ -1,29 +1,40 @@
 """Pooled features on disk, addressed by content: one row per image, shared by every head, comparison and process.
 
-A namespace (one backbone's weights, one preprocessing record, one precision) is a folder of shards. A shard is a file of
-rows (image digest, CRC-32 of the row, features) with nothing around them, written under another name and renamed, so it is
-either whole or not there; every row is checked when read, so a damaged one is computed again and never returned.
+A namespace (one backbone's weights, one preprocessing record, one view, one precision) is a folder of shards. A shard is a
+file of rows (image digest, CRC-32 of the row, features) with nothing around them, written under another name and renamed, so
+it is either whole or not there; every row is checked when read, so a damaged one is computed again and never returned.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import uuid
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
 
+from tlcore.atomic import write_file
 from tlcore.errors import TlcoreError
 from tlcore.preprocess import Preprocess
 
+Storage = Literal["float32", "float16"]
+
+KEY_FILE = "key.json"
+"""What a namespace is of, for people: written beside its shards."""
+
 _MERGE_ABOVE = 64
-"""A namespace with more shards than this is merged into one when a run ends, so that opening it stays quick."""
+"""A namespace with more small shards than this has them merged when a run ends, so that opening it stays quick."""
+
+_LARGEST = 64 << 20
+"""Bytes up to which shards are merged, so that what is seldom used can be dropped on its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +45,29 @@ class FeatureKey:
         weights_digest: `BackboneInfo.weights_digest`.
         preprocess: how images become input.
         feature_size: length of a row.
-        precision: of the arithmetic, for instance ``"float32"``.
+        precision: of the arithmetic, for instance ``"float32"``; engines of equal precision share rows.
+        view: of the image, `tlcore.views.View.name`.
+        storage: ``"float16"`` halves what rows take; what is read, and used, is then what was rounded.
     """
 
     weights_digest: str
     preprocess: Preprocess
     feature_size: int
     precision: str = "float32"
+    view: str = ""
+    storage: Storage = "float32"
 
     @property
     def digest(self) -> str:
         """Name of the namespace, 32 hexadecimal digits."""
         text = f"{self.weights_digest} {self.preprocess.digest} {self.feature_size} {self.precision}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        added = f" {self.view} {self.storage}"
+        return hashlib.sha256((text if added == "  float32" else text + added).encode()).hexdigest()[:32]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the key as JSON-ready values."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**values, "preprocess": self.preprocess.to_dict()}
 
 
 class FeatureCache:
@@ -57,66 +78,108 @@ class FeatureCache:
         >>> key = FeatureKey(weights_digest="0", preprocess=Preprocess(image_size=(8, 8)), feature_size=2)
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     cache = FeatureCache(Path(directory), key)
-        ...     cache.write({"ab" * 32: np.ones(2, np.float32)})
+        ...     _ = cache.write({"ab" * 32: np.ones(2, np.float32)})
         ...     sorted(FeatureCache(Path(directory), key).read(["ab" * 32]))
         ['abababababababababababababababababababababababababababababababab']
     """
 
     def __init__(self, directory: Path, key: FeatureKey) -> None:
         self.directory = directory / "features" / key.digest
-        self._row = np.dtype([("digest", "V32"), ("crc", "<u4"), ("features", "<f4", (key.feature_size,))])
+        self._key = key
+        self._row = row_type(key.feature_size, key.storage)
         self._index: dict[bytes, tuple[Path, int]] | None = None
+        self._used: set[Path] = set()
 
     def open(self) -> None:
         """Index the shards on disk. Done at first use otherwise; call it before threads share the cache."""
-        self._rows()
+        self._places()
 
     def __contains__(self, digest: str) -> bool:
-        return bytes.fromhex(digest) in self._rows()
+        return bytes.fromhex(digest) in self._places()
 
     def read(self, digests: Iterable[str]) -> dict[str, Float32[np.ndarray, " features"]]:
         """Return image digest to features for those that are here and whole."""
+        return dict(self.rows(digests))
+
+    def rows(self, digests: Iterable[str]) -> Iterator[tuple[str, Float32[np.ndarray, " features"]]]:
+        """Give (image digest, features) of those that are here and whole, shard by shard; the damaged are taken out."""
         wanted: dict[Path, list[tuple[str, int]]] = {}
         for digest in digests:
-            place = self._rows().get(bytes.fromhex(digest))
+            place = self._places().get(bytes.fromhex(digest))
             if place is not None:
                 wanted.setdefault(place[0], []).append((digest, place[1]))
-        found: dict[str, np.ndarray] = {}
-        for shard, rows in wanted.items():
-            table = self._open(shard)
+        for shard, entries in wanted.items():
+            table = read_shard(shard, self._row)
             if table is None:
                 continue
-            for digest, index in rows:
+            self._used.add(shard)
+            damaged = False
+            for digest, index in entries:
                 row = table[index]
-                features = np.array(row["features"])
-                if row["digest"].tobytes() == bytes.fromhex(digest) and int(row["crc"]) == _crc(digest, features):
-                    found[digest] = features
+                if row["digest"].tobytes() == bytes.fromhex(digest) and is_whole(row):
+                    yield digest, row["features"].astype(np.float32)
                 else:
-                    self._rows().pop(bytes.fromhex(digest), None)
-        return found
+                    damaged = True
+            if damaged:
+                self._mend(shard, table)
 
-    def write(self, rows: Mapping[str, Float32[np.ndarray, " features"]]) -> None:
-        """Add rows as one shard, all or none; raises `TlcoreError` where the disk is full or may not be written."""
+    def write(self, rows: Mapping[str, Float32[np.ndarray, " features"]]) -> dict[str, Float32[np.ndarray, " features"]]:
+        """Add rows as one shard, all or none; returns them as they will be read.
+
+        Raises:
+            TlcoreError: the disk is full or may not be written, or features are too large for float16.
+        """
         if not rows:
-            return
+            return {}
         table = np.zeros(len(rows), self._row)
-        for index, (digest, features) in enumerate(rows.items()):
-            table[index] = (bytes.fromhex(digest), _crc(digest, features), features)
+        with np.errstate(over="ignore"):
+            for index, (digest, features) in enumerate(rows.items()):
+                table[index]["digest"] = bytes.fromhex(digest)
+                table[index]["features"] = features
+                table[index]["crc"] = row_crc(table[index])
+        if not np.isfinite(table["features"]).all():
+            raise TlcoreError("features exceed what float16 holds (65504); set cache.storage to float32")
         shard = self._write_shard(table)
         for index, digest in enumerate(rows):
-            self._rows()[bytes.fromhex(digest)] = (shard, index)
+            self._places()[bytes.fromhex(digest)] = (shard, index)
+        return {digest: table[index]["features"].astype(np.float32) for index, digest in enumerate(rows)}
+
+    def close(self) -> None:
+        """End a run: merge small shards, and note which ones were used, for eviction goes by that."""
+        for shard in self._used:
+            with suppress(OSError):
+                os.utime(shard)
+        self._used.clear()
+        self.merge()
 
     def merge(self) -> None:
-        """Put many small shards together into one. Safe at any moment: a row may be stored twice, never lost."""
-        shards = self._shards()
-        if len(shards) <= _MERGE_ABOVE:
+        """Put many small shards together. Safe at any moment: a row may be stored twice, never lost."""
+        small = [shard for shard in self._shards() if _size(shard) < _LARGEST // 2]
+        if len(small) <= _MERGE_ABOVE:
             return
-        tables = [table for table in map(self._open, shards) if table is not None]
+        at_once: list[Path] = []
+        for shard in [*small, None]:
+            if shard is None or (at_once and sum(map(_size, [*at_once, shard])) > _LARGEST):
+                self._merge_some(at_once)
+                at_once = []
+            if shard is not None:
+                at_once.append(shard)
+        self._index = None
+
+    def _merge_some(self, shards: Sequence[Path]) -> None:
+        tables = [table for table in (read_shard(shard, self._row) for shard in shards) if table is not None]
         if tables:
             self._write_shard(np.concatenate(tables))
         del tables
         for shard in shards:
-            _remove(shard)
+            remove(shard)
+
+    def _mend(self, shard: Path, table: np.ndarray) -> None:
+        """Replace a shard by its whole rows, so that damaged ones are found missing and computed again."""
+        whole = table[[is_whole(row) for row in table]]
+        if len(whole):
+            self._write_shard(whole)
+        remove(shard)
         self._index = None
 
     def _write_shard(self, table: np.ndarray) -> Path:
@@ -126,24 +189,27 @@ class FeatureCache:
             self.directory.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(table.tobytes())
             os.replace(unfinished, shard)
+            if not (self.directory / KEY_FILE).exists():
+                write_file(self.directory / KEY_FILE, json.dumps(self._key.to_dict()).encode())
         except OSError as error:
-            _remove(unfinished)
+            remove(unfinished)
             raise TlcoreError(
                 f"{self.directory}: features cannot be kept: {error.strerror or error}; "
                 f"TLCORE_HOME names another place, --no-cache does without"
             ) from error
         except BaseException:
-            _remove(unfinished)
+            remove(unfinished)
             raise
+        self._used.add(shard)
         return shard
 
-    def _rows(self) -> dict[bytes, tuple[Path, int]]:
+    def _places(self) -> dict[bytes, tuple[Path, int]]:
         if self._index is None:
             self._index = {}
             for shard in self._shards():
-                table = self._open(shard)
+                table = read_shard(shard, self._row)
                 if table is None:
-                    _remove(shard)
+                    remove(shard)
                     continue
                 raw = np.ascontiguousarray(table["digest"]).tobytes()
                 for index in range(len(table)):
@@ -153,20 +219,41 @@ class FeatureCache:
     def _shards(self) -> Sequence[Path]:
         return sorted(self.directory.glob("*.rows"))
 
-    def _open(self, shard: Path) -> np.ndarray | None:
-        """Map a shard; None where it is damaged or gone."""
-        try:
-            table = np.memmap(shard, self._row, mode="r")
-        except (OSError, ValueError):  # gone, empty, or not a whole number of rows
-            return None
-        return np.asarray(table)
+
+def row_type(feature_size: int, storage: str) -> np.dtype:
+    """Return the type of a shard's rows."""
+    return np.dtype(
+        [("digest", "V32"), ("crc", "<u4"), ("features", "<f2" if storage == "float16" else "<f4", (feature_size,))]
+    )
 
 
-def _crc(digest: str, features: np.ndarray) -> int:
-    return zlib.crc32(features.astype("<f4", copy=False).tobytes(), zlib.crc32(bytes.fromhex(digest)))
+def read_shard(shard: Path, row: np.dtype) -> np.ndarray | None:
+    """Map a shard; None where it is damaged or gone."""
+    try:
+        table = np.memmap(shard, row, mode="r")
+    except (OSError, ValueError):  # gone, empty, or not a whole number of rows
+        return None
+    return np.asarray(table)
 
 
-def _remove(path: Path) -> None:
-    # On Windows another process may have it mapped: then it stays, a valid shard, or is removed by the next run.
+def row_crc(row: np.void) -> int:
+    """Return the CRC-32 of a row's digest and features."""
+    return zlib.crc32(row["features"].tobytes(), zlib.crc32(row["digest"].tobytes()))
+
+
+def is_whole(row: np.void) -> bool:
+    """Tell whether a row is as it was written."""
+    return int(row["crc"]) == row_crc(row)
+
+
+def remove(path: Path) -> None:
+    """Remove a file of the cache; one that another process has mapped, on Windows, stays until the next run."""
     with suppress(PermissionError, NotADirectoryError):
         path.unlink(missing_ok=True)
+
+
+def _size(shard: Path) -> int:
+    try:
+        return shard.stat().st_size
+    except OSError:
+        return 0

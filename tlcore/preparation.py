@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlcore.audit.findings import AuditReport
 from tlcore.audit.run import audit_dataset
+from tlcore.audit.table import InspectionTable
 from tlcore.bundle import load_bundle
 from tlcore.dataset import ALL, Dataset
 from tlcore.exclusion import exclude_images
@@ -57,9 +58,23 @@ class PreparedData:
 
 
 def prepare_data(
-    dataset: Dataset, preparation: Preparation, *, registry: Registry, cache_directory: Path | None, progress: Progress
+    dataset: Dataset,
+    preparation: Preparation,
+    *,
+    registry: Registry,
+    cache_directory: Path | None,
+    progress: Progress,
+    look: Callable[[Dataset], InspectionTable | None] | None = None,
 ) -> PreparedData:
     """Leave out, audit and divide a dataset.
+
+    Args:
+        dataset: what to prepare.
+        preparation: how.
+        registry: where plugins are looked up.
+        cache_directory: where what the audit finds is kept; None keeps none.
+        progress: told how far it is.
+        look: given what is not excluded, once nothing else can be refused; may return the inspections of its images.
 
     Raises:
         TlcoreError: an exclusion list or a bundle that does not fit, or splits that cannot be trained on.
@@ -68,13 +83,14 @@ def prepare_data(
     if preparation.exclude is not None:
         dataset, told = exclude_images(dataset, preparation.exclude)
         notes += told
+    earlier = load_bundle(preparation.split_from, registry).split if preparation.split_from is not None else None
     report = None
+    table = look(dataset) if look is not None else None
     if preparation.audit:
-        report = audit_dataset(dataset, cache_directory=cache_directory, progress=progress)
+        report = audit_dataset(dataset, cache_directory=cache_directory, table=table, progress=progress)
         notes += _told(report, dataset)
     together = report.duplicate_sets if report is not None else ()
-    if preparation.split_from is not None:
-        earlier = load_bundle(preparation.split_from, registry).split
+    if earlier is not None:
         dataset, told = split_like(dataset, earlier, together=together)
         notes += told
     elif preparation.pooled:

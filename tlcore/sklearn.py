@@ -24,8 +24,7 @@ from tlcore.bundle import softmax
 from tlcore.dataset import Sample
 from tlcore.default_backbone import DEFAULT_BACKBONE
 from tlcore.errors import ImageError, TlcoreError
-from tlcore.feature_cache import FeatureCache, FeatureKey
-from tlcore.features import BATCH_SIZE, extract_features
+from tlcore.extraction import Extractor, FeatureOptions
 from tlcore.head import HeadData
 from tlcore.images import BytesImage, FileImage, ImageSource, encode_png
 from tlcore.metrics import fit_temperature
@@ -42,7 +41,7 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         backbone: a name as `Registry.backbone` takes it.
         options: option name to value.
         cache_directory: where features are kept between runs; None keeps none.
-        batch_size: images per call of the network.
+        engine: what runs the network, ``"auto"``, ``"onnx"`` or ``"torch"``.
         registry: where the name is looked up; None makes one of the installed plugins.
 
     Attributes:
@@ -55,13 +54,13 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         options: Mapping[str, object] | None = None,
         cache_directory: Path | str | None = None,
-        batch_size: int = BATCH_SIZE,
+        engine: str = "auto",
         registry: Registry | None = None,
     ) -> None:
         self.backbone = backbone
         self.options = options
         self.cache_directory = cache_directory
-        self.batch_size = batch_size
+        self.engine = engine
         self.registry = registry
 
     def fit(self, X: Iterable[ImageLike], y: object = None) -> Features:
@@ -75,13 +74,10 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ImageError: an image cannot be read; no row is left out, since labels go by position.
         """
         backbone = self._made()
-        cache = None
-        if self.cache_directory is not None:
-            info = backbone.info
-            key = FeatureKey(weights_digest=info.weights_digest, preprocess=info.preprocess, feature_size=info.feature_size)
-            cache = FeatureCache(Path(self.cache_directory), key)
         samples = [Sample(_source(image), f"image {index}", 0) for index, image in enumerate(X)]
-        found = extract_features(samples, backbone, cache=cache, strict=True, batch_size=self.batch_size)
+        directory = Path(self.cache_directory) if self.cache_directory is not None else None
+        extractor = Extractor(backbone, FeatureOptions(engine=self.engine), samples=samples, cache_directory=directory)
+        found = extractor.extract(samples, strict=True)
         self.n_features_out_ = found.features.shape[1]
         return found.features
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from tlcore.audit.inspection_cache import opened_cache
+from tlcore.audit.table import Inspections, InspectionTable
 from tlcore.backbone import Backbone
 from tlcore.bundle import Bundle, BundleRecord, check_target, load_bundle, save_bundle, softmax
 from tlcore.cross_validation import cross_validate
 from tlcore.dataset import Dataset, LeftOut
 from tlcore.default_backbone import make_backbone
 from tlcore.errors import BundleError, OptionError
-from tlcore.feature_cache import FeatureCache, FeatureKey
-from tlcore.features import FeatureSet, extract_features
+from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.features import FeatureSet
 from tlcore.head import FittedHead, HeadData, HeadFit
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.model_card import model_card
@@ -44,6 +46,8 @@ class TrainOptions:
         audit: look for copies and leaks before dividing, and keep copies together.
         exclude: exclusion list (`tlcore.exclusion`) of images to leave out.
         split_from: bundle whose split is used again.
+        engine: what runs the network, ``"auto"``, ``"onnx"`` or ``"torch"``.
+        views: of each image, ``"one"``, ``"flip"`` or ``"crops:N"``.
         folds: measure by cross-validation in so many folds over the whole dataset, then learn from all of it; None holds
             out a test set.
     """
@@ -59,11 +63,15 @@ class TrainOptions:
     audit: bool = True
     exclude: Path | None = None
     split_from: Path | None = None
+    engine: str = "auto"
+    views: str = "one"
     folds: int | None = None
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.split_from is not None:
             raise OptionError("folds divide the dataset anew; give either folds or a bundle to take the split from")
+        if self.folds is not None and self.views != "one":
+            raise OptionError(f"folds measure one view of each image; leave out either folds or views {self.views!r}")
         if self.folds is not None and self.folds < 2:
             raise OptionError(f"folds must be at least 2, got {self.folds}")
 
@@ -80,6 +88,7 @@ class TrainResult:
         majority: share of the largest class among the images measured, what guessing it always would score.
         left_out: images that could not be used, and why.
         notes: what a person should know of the data, one line each.
+        engine: what computed the features, and why.
         seconds: wall time.
     """
 
@@ -89,6 +98,7 @@ class TrainResult:
     majority: float
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
+    engine: str
     seconds: float
 
     def _repr_html_(self) -> str:
@@ -104,6 +114,7 @@ class TrainResult:
             "majority": self.majority,
             "left_out": [{"name": entry.name, "reason": entry.reason} for entry in self.left_out],
             "notes": list(self.notes),
+            "engine": self.engine,
             "seconds": self.seconds,
         }
 
@@ -148,6 +159,7 @@ def train(
         majority=_majority(learnt.features),
         left_out=(*learnt.dataset.left_out, *(entry for part in learnt.features.values() for entry in part.left_out)),
         notes=learnt.notes,
+        engine=str(learnt.extractor.choice),
         seconds=time.perf_counter() - started,
     )
 
@@ -159,6 +171,7 @@ class _Learnt:
     dataset: Dataset
     reference: str
     backbone: Backbone
+    extractor: Extractor
     features: Mapping[str, FeatureSet]
     fit: HeadFit
     temperature: float
@@ -173,14 +186,20 @@ def _learn(
     head = registry.head(options.head, options.head_options)
     data = registry.dataset(name, options.dataset_options)
     check_classes(data)
+    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
+    embedding = _Embedding(backbone, options, cache_directory, progress)
     prepared = prepare_data(
-        data, _preparation(options), registry=registry, cache_directory=cache_directory, progress=progress
+        data,
+        _preparation(options),
+        registry=registry,
+        cache_directory=cache_directory,
+        progress=progress,
+        look=embedding.look,
     )
     split = prepared.dataset
-    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
-    features = _embed_splits(split, backbone, options, cache_directory, progress)
+    features = {name: embedding.features.select(split.splits.get(name, ())) for name in ("train", "validation", "test")}
     check_training_set(split, features["train"])
-    train, validation = (_head_data(features[part]) for part in ("train", "validation"))
+    train, validation = _examples(features["train"]), _head_data(features["validation"])
     fit = head.fit(train, validation, len(split.class_names), seed=options.seed, progress=progress)
     _check_folded(backbone, fit.head, features["train"])
     temperature, metrics = _measure(fit.head, fit.validation_logits, features, split.class_names)
@@ -199,6 +218,7 @@ def _learn(
         dataset=split,
         reference=reference,
         backbone=backbone,
+        extractor=embedding.extractor,
         features=features,
         fit=fit,
         temperature=temperature,
@@ -212,7 +232,10 @@ def _save(output: Path, learnt: _Learnt, dataset: str, options: TrainOptions, re
     record = BundleRecord(
         classes=learnt.dataset.class_names,
         preprocess=learnt.backbone.info.preprocess,
-        backbone=backbone_record(learnt.backbone, network, learnt.reference, options.backbone_options, registry),
+        backbone={
+            **backbone_record(learnt.backbone, network, learnt.reference, options.backbone_options, registry),
+            **learnt.extractor.record,
+        },
         head=head_record(options.head, options.head_options, learnt.fit, registry),
         temperature=learnt.temperature,
         dataset=dataset_record(learnt.dataset, learnt.features),
@@ -233,6 +256,8 @@ def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
         "strict": options.strict,
         "fractions": {"validation": options.fractions.validation, "test": options.fractions.test},
         "audit": options.audit,
+        "engine": options.engine,
+        "views": options.views,
         "exclude": str(options.exclude) if options.exclude is not None else None,
         "split_from": str(options.split_from) if options.split_from is not None else None,
         "folds": options.folds,
@@ -250,23 +275,39 @@ def _preparation(options: TrainOptions) -> Preparation:
     )
 
 
-def _embed_splits(
-    dataset: Dataset, backbone: Backbone, options: TrainOptions, cache_directory: Path | None, progress: Progress
-) -> dict[str, FeatureSet]:
-    info = backbone.info
-    key = FeatureKey(weights_digest=info.weights_digest, preprocess=info.preprocess, feature_size=info.feature_size)
-    cache = FeatureCache(cache_directory, key) if cache_directory is not None else None
-    return {
-        name: extract_features(
-            dataset.splits.get(name, ()),
-            backbone,
-            cache=cache,
-            strict=options.strict,
-            progress=progress,
-            stage=f"features of {name}",
+class _Embedding:
+    """The features of a dataset and the inspections of its images, made in one pass over them before the split."""
+
+    def __init__(self, backbone: Backbone, options: TrainOptions, cache_directory: Path | None, progress: Progress) -> None:
+        self._backbone = backbone
+        self._options = options
+        self._directory = cache_directory
+        self._progress = progress
+
+    def look(self, dataset: Dataset) -> InspectionTable | None:
+        """Embed every image of a dataset; returns their inspections where they will be audited."""
+        samples = dataset.samples
+        options = FeatureOptions(engine=self._options.engine, views=self._options.views)
+        self.extractor = Extractor(
+            self._backbone, options, samples=samples, cache_directory=self._directory, progress=self._progress
         )
-        for name in ("train", "validation", "test")
-    }
+        with opened_cache(self._directory if self._options.audit else None) as cache:
+            inspections = Inspections(len(samples), cache) if self._options.audit else None
+            self.features = self.extractor.extract(
+                samples,
+                learning=True,
+                strict=self._options.strict,
+                inspections=inspections,
+                progress=self._progress,
+            )
+            if inspections is not None:
+                inspections.keep()
+        return inspections.table if inspections is not None else None
+
+
+def _examples(features: FeatureSet) -> HeadData:
+    rows, labels = features.examples
+    return HeadData(features=rows, labels=labels)
 
 
 def _head_data(features: FeatureSet) -> HeadData:

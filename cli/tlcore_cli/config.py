@@ -17,6 +17,7 @@ Examples:
   tl config                                     what is set, and where
   tl config show train                          every option of 'tl train' with its value and source
   tl config set train.backbone timm/resnet18    a default of your own
+  tl config set cache.limit "50 GB"             how large the cache grows
   TL_TRAIN_SEED=3 tl train photos               the same for one run
 """,
 )
@@ -53,9 +54,15 @@ def show(command_name: str, as_json: bool) -> None:
 @click.argument("name", metavar="COMMAND.OPTION")
 @click.argument("value")
 def set_(name: str, value: str) -> None:
-    """Set the default of an option in the configuration file."""
+    """Set the default of an option, cache.limit or cache.storage in the configuration file."""
+    from tlcore.cache_settings import DEFAULTS, check_setting
+    from tlcore.config import store_setting
     from tlcore_cli.defaults import check_default, store_default
 
+    if name in DEFAULTS:
+        check_setting(name, value)
+        click.echo(f"{name} = {value!r} in {store_setting(name, value)}", err=True)
+        return
     command_name, option = _split(name)
     check_default(_command(command_name), command_name, option, value)
     click.echo(f"{name} = {value!r} in {store_default(command_name, option, value)}", err=True)
@@ -64,9 +71,14 @@ def set_(name: str, value: str) -> None:
 @config.command(cls=Command)
 @click.argument("name", metavar="COMMAND.OPTION")
 def unset(name: str) -> None:
-    """Take the default of an option out of the configuration file."""
+    """Take the default of an option, cache.limit or cache.storage out of the configuration file."""
+    from tlcore.cache_settings import DEFAULTS
+    from tlcore.config import store_setting
     from tlcore_cli.defaults import store_default
 
+    if name in DEFAULTS:
+        click.echo(f"{name} is not set any more in {store_setting(name, None)}", err=True)
+        return
     command_name, option = _split(name)
     click.echo(f"{name} is not set any more in {store_default(command_name, option, None)}", err=True)
 
@@ -74,6 +86,7 @@ def unset(name: str) -> None:
 def _overview(as_json: bool) -> None:
     import os
 
+    from tlcore.cache_settings import DEFAULTS, setting
     from tlcore.config import disabled_plugins
     from tlcore.paths import cache_directory, config_file
     from tlcore_cli.defaults import ENVIRONMENT_PREFIX, read_defaults
@@ -85,6 +98,7 @@ def _overview(as_json: bool) -> None:
     rows: list[tuple[str, str, str]] = [
         ("configuration file", str(config_file()), home),
         ("cache", str(cache_directory()), home),
+        *((name, *setting(name)) for name in DEFAULTS),
         ("plugins switched off", ", ".join(disabled) or "none", switched_off if disabled else "built in"),
     ]
     if os.environ.get("HF_HUB_OFFLINE"):

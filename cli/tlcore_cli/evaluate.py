@@ -8,7 +8,7 @@ import click
 
 from tlcore_cli.command import Command, settings_of
 from tlcore_cli.completion import names_of
-from tlcore_cli.settings import parse_settings, set_option
+from tlcore_cli.settings import ENGINES, parse_settings, set_option
 
 EPILOG = """\b
 Examples:
@@ -22,6 +22,7 @@ Examples:
 @click.argument("dataset", shell_complete=names_of("dataset"))
 @click.option("--split", metavar="NAME", help="Which split to measure.  [default: test, else validation, else all]")
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
+@click.option("--engine", default="auto", show_default=True, type=ENGINES, help="What runs the network.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -31,6 +32,7 @@ def evaluate(
     dataset: str,
     split: str | None,
     strict: bool,
+    engine: str,
     no_cache: bool,
     as_json: bool,
     settings: tuple[str, ...],
@@ -57,6 +59,7 @@ def evaluate(
             registry.dataset(dataset, chosen["dataset"]),
             split=split,
             strict=strict,
+            engine=engine,
             cache_directory=None if no_cache else cache_directory(),
             progress=report,
         )

@@ -40,6 +40,7 @@ COMMANDS = {
     "visualizers": ("tlcore_cli.listings:visualizers", "List ways to look into a network."),
     "plugins": ("tlcore_cli.plugins:plugins", "Show, install, check and write plugins; switch them on and off."),
     "config": ("tlcore_cli.config:config", "Set defaults of your own; show where each value comes from."),
+    "cache": ("tlcore_cli.cache:cache", "Show, check and clear what is kept between runs."),
     "completion": (
         "tlcore_cli.completion:completion",
         "Print the script that makes a shell complete tl's commands and names.",

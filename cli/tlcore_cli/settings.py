@@ -9,6 +9,9 @@ import click
 from tlcore.errors import OptionError, did_you_mean
 from tlcore_cli.completion import settings_for
 
+ENGINES = click.Choice(["auto", "onnx", "torch"])
+"""What ``--engine`` takes; a test holds it equal to `tlcore.engines.ENGINES`, which importing here would slow ``--help``."""
+
 
 def set_option(*kinds: str) -> click.Option:
     """Return the ``--set`` option of a command that makes plugin objects of these kinds."""

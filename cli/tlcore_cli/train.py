@@ -8,7 +8,7 @@ import click
 
 from tlcore_cli.command import Command, settings_of
 from tlcore_cli.completion import names_of
-from tlcore_cli.settings import parse_settings, set_option
+from tlcore_cli.settings import ENGINES, parse_settings, set_option
 from tlcore_cli.slug import slug
 
 EPILOG = """\b
@@ -17,6 +17,7 @@ Examples:
   tl train photos/ --backbone resnet50 --output good  another network, another place
   tl train digits --backbone local-dir:weights/       weights from a directory, nothing downloaded
   tl train photos/ --class-weight balanced --set head.max_iterations=200
+  tl train photos/ --views flip                       learn from mirror images too, answer for both
   tl train photos/ --folds 5                          measure on every photo, by cross-validation
   tl train photos/ --exclude leave-out.tsv            without what 'tl data check --exclude-list' suggested
 """
@@ -48,6 +49,10 @@ Examples:
 @click.option("--no-audit", is_flag=True, help="Do not look for copies and leaks first.")
 @click.option("--class-weight", type=click.Choice(["none", "balanced"]), help="Short for --set head.class_weight=...")
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
+@click.option("--engine", default="auto", show_default=True, type=ENGINES, help="What runs the network.")
+@click.option(
+    "--views", default="one", show_default=True, metavar="one|flip|crops:N", help="Looks at each image to learn from."
+)
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -67,6 +72,8 @@ def train(
     no_audit: bool,
     class_weight: str | None,
     strict: bool,
+    engine: str,
+    views: str,
     no_cache: bool,
     as_json: bool,
     settings: tuple[str, ...],
@@ -102,6 +109,8 @@ def train(
         audit=not no_audit,
         exclude=exclude,
         split_from=split_from,
+        engine=engine,
+        views=views,
         folds=folds,
     )
     keep_freed()

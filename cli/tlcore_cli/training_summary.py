@@ -26,6 +26,7 @@ def show_training(result: TrainResult, quiet: bool) -> None:
     console.print(f"always guessing the largest class: {100 * result.majority:.1f} % of the {measured} images")
     tell_left_out(result.left_out, quiet)
     side = notes(quiet)
+    side.print(f"[dim]features by {escape(result.engine)}[/dim]")
     for note in result.notes:
         side.print(f"[yellow]note:[/yellow] {escape(note)}")
     console.print(f"saved to {escape(str(result.bundle.path))} in {result.seconds:.1f} s")

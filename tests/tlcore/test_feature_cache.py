@@ -3,12 +3,13 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tlcore import Preprocess, TlcoreError
+from tlcore import Preprocess, TlcoreError, feature_cache
 from tlcore.feature_cache import FeatureCache, FeatureKey
 
 KEY = FeatureKey(weights_digest="w", preprocess=Preprocess(image_size=(8, 8)), feature_size=5)
@@ -76,6 +77,7 @@ def test_many_shards_are_merged_without_loss(tmp_path: Path) -> None:
 WRITER = """
 import sys, numpy as np
 sys.path.insert(0, {tests!r})
+from dataclasses import replace
 from pathlib import Path
 from test_feature_cache import KEY, rows
 from tlcore.feature_cache import FeatureCache
@@ -113,3 +115,39 @@ def test_nothing_is_written_when_the_disk_is_full(tmp_path: Path, monkeypatch: p
     with pytest.raises(TlcoreError, match="features cannot be kept: No space left on device; TLCORE_HOME names another"):
         FeatureCache(tmp_path, KEY).write(rows(1))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_damaged_row_is_taken_out_so_that_what_replaces_it_is_found(tmp_path: Path) -> None:
+    FeatureCache(tmp_path, KEY).write(rows(1, 2, 3))
+    shard = next(tmp_path.rglob("*.rows"))
+    content = bytearray(shard.read_bytes())
+    content[40] ^= 1
+    shard.write_bytes(content)
+    cache = FeatureCache(tmp_path, KEY)
+    assert sorted(cache.read([digest(1), digest(2), digest(3)])) == sorted([digest(2), digest(3)])
+    cache.write(rows(1))
+    for _ in range(3):
+        assert len(FeatureCache(tmp_path, KEY).read([digest(1), digest(2), digest(3)])) == 3
+
+
+def test_float16_gives_back_what_was_rounded(tmp_path: Path) -> None:
+    key = replace(KEY, storage="float16")
+    given = {digest(1): np.array([0.1, 1000.3, 3, 4, 5], np.float32)}
+    returned = FeatureCache(tmp_path, key).write(given)
+    read = FeatureCache(tmp_path, key).read([digest(1)])
+    assert read[digest(1)].tolist() == returned[digest(1)].tolist() == np.float16(given[digest(1)]).tolist()
+    assert next(tmp_path.rglob("*.rows")).stat().st_size == 32 + 4 + 5 * 2
+    with pytest.raises(TlcoreError, match="exceed what float16 holds"):
+        FeatureCache(tmp_path, key).write({digest(2): np.full(5, 1e6, np.float32)})
+
+
+def test_merging_leaves_shards_that_can_be_dropped_on_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_cache, "_LARGEST", 20 * 56)
+    cache = FeatureCache(tmp_path, KEY)
+    for number in range(70):
+        cache.write(rows(number))
+    cache.merge()
+    sizes = [shard.stat().st_size for shard in tmp_path.rglob("*.rows")]
+    assert 4 <= len(sizes) <= 8
+    assert max(sizes) <= 20 * 56
+    assert len(FeatureCache(tmp_path, KEY).read(map(digest, range(70)))) == 70

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -95,6 +96,19 @@ class InspectionCache:
             connection.close()
             raise
         return connection
+
+
+@contextmanager
+def opened_cache(directory: Path | None) -> Iterator[InspectionCache | None]:
+    """Give the cache of a directory, closed afterwards; None where there is no directory."""
+    if directory is None:
+        yield None
+        return
+    cache = InspectionCache(directory)
+    try:
+        yield cache
+    finally:
+        cache.close()
 
 
 def _marks(count: int) -> str:

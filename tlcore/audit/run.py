@@ -11,7 +11,7 @@ import numpy as np
 from tlcore.audit import checks
 from tlcore.audit.duplicates import equal_sets, near_pairs
 from tlcore.audit.findings import AuditReport, Finding
-from tlcore.audit.inspection_cache import InspectionCache
+from tlcore.audit.inspection_cache import opened_cache
 from tlcore.audit.subject import MIN_SIDE, AuditSubject
 from tlcore.audit.suggestion import suggest_exclusions
 from tlcore.audit.table import InspectionTable, inspect_samples
@@ -20,13 +20,20 @@ from tlcore.dataset import Dataset
 from tlcore.progress import Progress, silent
 
 
-def audit_dataset(dataset: Dataset, *, cache_directory: Path | None = None, progress: Progress = silent) -> AuditReport:
+def audit_dataset(
+    dataset: Dataset,
+    *,
+    cache_directory: Path | None = None,
+    table: InspectionTable | None = None,
+    progress: Progress = silent,
+) -> AuditReport:
     """Look at every image of a dataset, and report. Nothing is changed, left out or written beside the images.
 
     Args:
         dataset: what to look at; where it brings splits, leakage across them is looked for.
         cache_directory: where results are kept by the images' digests, so that the next audit need not decode; None keeps
             none.
+        table: the images' inspections, where they were made already; None makes them.
         progress: told how far it is; an exception it raises cancels.
 
     Example:
@@ -36,12 +43,9 @@ def audit_dataset(dataset: Dataset, *, cache_directory: Path | None = None, prog
         ['3 images cannot be read']
     """
     started = time.perf_counter()
-    cache = InspectionCache(cache_directory) if cache_directory is not None else None
-    try:
-        table = inspect_samples(dataset.samples, cache, progress)
-    finally:
-        if cache is not None:
-            cache.close()
+    if table is None:
+        with opened_cache(cache_directory) as cache:
+            table = inspect_samples(dataset.samples, cache, progress)
     subject = _subject(dataset, table)
     findings = sorted(_findings(subject), key=lambda finding: finding.severity != "problem")
     return AuditReport(

@@ -56,7 +56,7 @@ class InspectionTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Inspected:
+class Inspected:
     """One image inspected; without a digest where its bytes cannot be had."""
 
     digest: bytes
@@ -64,28 +64,55 @@ class _Inspected:
     known: bool
 
 
+class Inspections:
+    """Inspections as they are made, image by image in the samples' order, kept in the cache now and then.
+
+    Args:
+        samples: how many images there will be.
+        cache: where they are kept between runs; None keeps none.
+    """
+
+    def __init__(self, samples: int, cache: InspectionCache | None) -> None:
+        self.table = InspectionTable(np.zeros(samples, _ROW))
+        self._cache = cache
+        self._done = 0
+        self._fresh: list[tuple[bytes, Inspection]] = []
+
+    def known(self, digests: Sequence[bytes]) -> dict[bytes, Inspection]:
+        """Return digest to inspection for those of up to 500 images that the cache has. Threads may call it at once."""
+        return self._cache.read(digests) if self._cache is not None else {}
+
+    def add(self, part: Sequence[Inspected]) -> None:
+        """Add the inspections of the next samples."""
+        _fill(self.table, self._done, part)
+        self._done += len(part)
+        self._fresh += [(found.digest, found.inspection) for found in part if found.digest and not found.known]
+        if len(self._fresh) >= _WRITE_EVERY:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write what the cache does not have yet."""
+        if self._cache is not None and self._fresh:
+            self._cache.write(self._fresh)
+        self._fresh.clear()
+
+
 def inspect_samples(samples: Sequence[Sample], cache: InspectionCache | None, progress: Progress) -> InspectionTable:
     """Inspect samples in threads; an exception that `progress` raises cancels, and what was inspected stays in the cache."""
-    table = InspectionTable(np.zeros(len(samples), _ROW))
-    fresh: list[tuple[bytes, Inspection]] = []
+    inspections = Inspections(len(samples), cache)
     progress(ProgressEvent("audit", 0, len(samples)))
     done = 0
     try:
         for part in _inspect_all(samples, cache):
-            _fill(table, done, part)
+            inspections.add(part)
             done += len(part)
-            fresh += [(found.digest, found.inspection) for found in part if found.digest and not found.known]
-            if cache is not None and len(fresh) >= _WRITE_EVERY:
-                cache.write(fresh)
-                fresh.clear()
             progress(ProgressEvent("audit", done, len(samples)))
     finally:
-        if cache is not None and fresh:
-            cache.write(fresh)
-    return table
+        inspections.keep()
+    return inspections.table
 
 
-def _fill(table: InspectionTable, start: int, part: Sequence[_Inspected]) -> None:
+def _fill(table: InspectionTable, start: int, part: Sequence[Inspected]) -> None:
     rows = table.rows[start : start + len(part)]
     inspections = [found.inspection for found in part]
     rows["digest"] = _bytes(found.digest or bytes(32) for found in part).reshape(len(part), -1)
@@ -108,15 +135,15 @@ def _bytes(parts: Iterable[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(parts), np.uint8)
 
 
-def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> Iterator[list[_Inspected]]:
+def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> Iterator[list[Inspected]]:
     """Inspect in threads, a few images at a time so that little time goes into passing them on; yields in order."""
 
-    def inspect(start: int) -> list[_Inspected]:
+    def inspect(start: int) -> list[Inspected]:
         return _inspect_some(samples[start : start + _AT_ONCE], cache)
 
     # Twice as many threads as cores: they also wait, for the disk and for each other.
     pool = ThreadPoolExecutor(2 * available_cores(), thread_name_prefix="tlcore-audit")
-    ahead: deque[Future[list[_Inspected]]] = deque()
+    ahead: deque[Future[list[Inspected]]] = deque()
     try:
         for start in range(0, len(samples), _AT_ONCE):
             ahead.append(pool.submit(inspect, start))
@@ -128,7 +155,7 @@ def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> It
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _inspect_some(samples: Sequence[Sample], cache: InspectionCache | None) -> list[_Inspected]:
+def _inspect_some(samples: Sequence[Sample], cache: InspectionCache | None) -> list[Inspected]:
     contents: list[bytes] = []
     failures: dict[int, str] = {}
     for index, sample in enumerate(samples):
@@ -140,8 +167,8 @@ def _inspect_some(samples: Sequence[Sample], cache: InspectionCache | None) -> l
     digests = [hashlib.sha256(data).digest() for data in contents]
     known = cache.read(digests) if cache is not None else {}
     return [
-        _Inspected(b"", Inspection(problem=failures[index]), known=False)
+        Inspected(b"", Inspection(problem=failures[index]), known=False)
         if index in failures
-        else _Inspected(digest, known.get(digest) or inspect_image(data), digest in known)
+        else Inspected(digest, known.get(digest) or inspect_image(data), digest in known)
         for index, (data, digest) in enumerate(zip(contents, digests, strict=True))
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tlcore.atomic import write_file
 from tlcore.bundle import Bundle
 from tlcore.errors import ExportError
-from tlcore.onnx_file import ModelRecord, read_model_file, seal, weights_sha256
+from tlcore.onnx_file import OUTPUTS, ModelRecord, read_model_file, seal, weights_sha256
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.version import __version__
 
@@ -109,7 +109,7 @@ def export_onnx(bundle: Bundle, output: Path, options: ExportOptions, *, progres
     golden = images.golden(options.golden_images)
     progress(ProgressEvent("exporting", 0, 3))
     network = make_network(bundle, activation_map=options.activation_map)
-    outputs = 4 if network.activation_map else 3
+    outputs = OUTPUTS if network.activation_map else OUTPUTS[:3]
     written = write_graph(network, bundle.record.preprocess.image_size, outputs, options.opset)
     notes = [f"dynamo could not export this network, the legacy exporter did: {written.fallback_reason}"]
     notes = notes if written.fallback_reason else []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
 import torch
 
 from tlcore.errors import ExportError
-from tlcore.onnx_file import INPUT, OUTPUTS
+from tlcore.onnx_file import INPUT
 
 _LARGEST = 2_000_000_000
 """Bytes: protobuf holds no more than 2 GB, and a larger network would need a second file."""
@@ -31,10 +32,20 @@ class WrittenGraph:
     fallback_reason: str
 
 
-def write_graph(network: torch.nn.Module, image_size: tuple[int, int], outputs: int, opset: int) -> WrittenGraph:
+def write_graph(
+    network: torch.nn.Module, image_size: tuple[int, int], outputs: Sequence[str], opset: int, *, quick: bool = False
+) -> WrittenGraph:
     """Export a module that takes uint8 (images, height, width, 3), with any number of images.
 
     The dynamo exporter is tried first, then the legacy one.
+
+    Args:
+        network: in evaluation mode.
+        image_size: (height, width) in pixels.
+        outputs: name of each tensor it returns.
+        opset: of ONNX.
+        quick: try the legacy exporter first, which takes a third of the time but follows one run of the network, so that
+            the caller must compare answers.
 
     Raises:
         ExportError: neither exporter can, the opset is another than asked for, or the network is over 2 GB.
@@ -43,16 +54,19 @@ def write_graph(network: torch.nn.Module, image_size: tuple[int, int], outputs: 
     if size > _LARGEST:
         raise ExportError(f"the network holds {size / 1e9:.1f} GB of weights; one ONNX file holds at most 2 GB")
     example = torch.zeros((2, *image_size, 3), dtype=torch.uint8)
-    names = list(OUTPUTS[:outputs])
+    names = list(outputs)
+    first, second = (_legacy, _dynamo) if quick else (_dynamo, _legacy)
+    names_of = {_dynamo: "dynamo", _legacy: "legacy"}
     reason = ""
     try:
-        model, exporter = _dynamo(network, example, names, opset), "dynamo"
+        model, exporter = first(network, example, names, opset), names_of[first]
     except Exception as error:  # noqa: BLE001  the exporter raises whatever the network's own code does under tracing
         reason = _told(error)
         try:
-            model, exporter = _legacy(network, example, names, opset), "legacy"
-        except Exception as second:  # as above
-            raise ExportError(f"torch cannot export this network; dynamo: {reason}; legacy: {_told(second)}") from second
+            model, exporter = second(network, example, names, opset), names_of[second]
+        except Exception as last:  # as above
+            told = f"{names_of[first]}: {reason}; {names_of[second]}: {_told(last)}"
+            raise ExportError(f"torch cannot export this network; {told}") from last
     _tidy(model)
     _check(model, opset, names)
     return WrittenGraph(model, exporter, reason)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
 import torch
 
 from tlcore.bundle import Bundle
 from tlcore.errors import ExportError
 from tlcore.head import FittedHead
 from tlcore.preprocess import Preprocess
+from tlcore.torch_network import Normalise
 
 _SAME_MEAN = 1e-4
 """Relative difference up to which pooled features count as the mean of the last feature maps."""
@@ -33,9 +33,6 @@ class ExportNetwork(torch.nn.Module):
         activation_map: whether to return it; the head must then be one linear layer.
     """
 
-    scale: torch.Tensor
-    shift: torch.Tensor
-
     def __init__(
         self,
         embedder: torch.nn.Module,
@@ -45,9 +42,7 @@ class ExportNetwork(torch.nn.Module):
         activation_map: bool,
     ) -> None:
         super().__init__()
-        mean, std = np.array(preprocess.mean, np.float64), np.array(preprocess.std, np.float64)
-        self.register_buffer("scale", torch.tensor(1 / (255 * std), dtype=torch.float32).reshape(1, 3, 1, 1))
-        self.register_buffer("shift", torch.tensor(-mean / std, dtype=torch.float32).reshape(1, 3, 1, 1))
+        self.normalise = Normalise(preprocess)
         self.embedder = embedder
         self.head = head
         self.temperature = temperature
@@ -55,8 +50,7 @@ class ExportNetwork(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return probabilities, logits, features and, where set, the activation map."""
-        inputs = images.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift
-        features, maps = self.embedder(inputs)
+        features, maps = self.embedder(self.normalise(images))
         logits = self.head(features)
         probabilities = torch.softmax(logits / self.temperature, dim=1)
         if not self.activation_map:

@@ -17,7 +17,7 @@ from tlcore.errors import ExportError
 from tlcore.export import exporting, graph, network
 from tlcore.export.gate import Tolerance, prove
 from tlcore.export.images import find_images
-from tlcore.onnx_file import read_model_file, seal
+from tlcore.onnx_file import OUTPUTS, read_model_file, seal
 
 
 def test_the_gate_measured_next_to_nothing(exported: Path) -> None:
@@ -35,11 +35,11 @@ def _other_weight(made: network.ExportNetwork) -> None:
 
 
 def _other_mean(made: network.ExportNetwork) -> None:
-    made.shift += 0.1
+    made.normalise.shift += 0.1
 
 
 def _other_deviation(made: network.ExportNetwork) -> None:
-    made.scale *= 1.05
+    made.normalise.scale *= 1.05
 
 
 def _swapped_classes(made: network.ExportNetwork) -> None:
@@ -122,7 +122,7 @@ def test_the_legacy_exporter_takes_over(trained: TrainResult, tmp_path: Path, mo
 def test_another_opset_than_asked_for_is_told(trained: TrainResult) -> None:
     made = network.make_network(trained.bundle, activation_map=True)
     with pytest.raises(ExportError, match=r"asked for ONNX opset 17, the exporter wrote .*18"):
-        graph.write_graph(made, (32, 32), 4, 17)
+        graph.write_graph(made, (32, 32), OUTPUTS, 17)
 
 
 def test_a_fixed_batch_is_told(exported: Path) -> None:

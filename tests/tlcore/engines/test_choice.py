@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tlcore.test_features import Means
+from tlcore import Backbone, Registry
+from tlcore.engines import ENGINES, EngineRequest, choice, choose_engine, own_engine
+from tlcore.engines.engine import Engine
+from tlcore.engines.onnx import graph_file, onnx_engine
+from tlcore.errors import BackboneError, ModelFileError, OptionError
+from tlcore_cli.settings import ENGINES as OFFERED
+
+
+@pytest.fixture(scope="module")
+def mini(registry: Registry) -> Backbone:
+    return registry.backbone("mini")
+
+
+@pytest.fixture(scope="module")
+def kept(mini: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache directory with the exported graph of mini; shared, so only added to."""
+    directory = tmp_path_factory.mktemp("cache")
+    onnx_engine(mini, directory).features(pixels(mini, 1))
+    return directory
+
+
+def pixels(backbone: Backbone, count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, *backbone.info.preprocess.image_size, 3), dtype=np.uint8)
+
+
+def request(backbone: Backbone, directory: Path | None, asked: str = "auto", images: int = 10**9) -> EngineRequest:
+    return EngineRequest(
+        backbone=backbone, asked=asked, images=images, directory=directory, photos=lambda count: pixels(backbone, count)
+    )
+
+
+def test_onnx_agrees_with_the_backbones_own_code(mini: Backbone, kept: Path) -> None:
+    images = pixels(mini, 6)
+    engine = onnx_engine(mini, kept)
+    found = np.concatenate([engine.features(image[None]) for image in images])
+    assert choice.least_cosine(found, mini.features(images)) > 0.99999
+
+
+def test_the_graph_is_exported_once(mini: Backbone, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tlcore.engines import onnx
+
+    monkeypatch.setattr(onnx, "_export", lambda _: pytest.fail("exported again"))
+    onnx_engine(mini, kept).features(pixels(mini, 1))
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data[:99] + b"x" + data[100:], lambda _: b""])
+def test_a_damaged_graph_is_not_run(
+    mini: Backbone, kept: Path, tmp_path: Path, damage: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tlcore.engines import onnx
+
+    whole = graph_file(mini, kept).read_bytes()
+    file = graph_file(mini, tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(damage(whole))  # type: ignore[operator]
+    monkeypatch.setattr(onnx, "_export", lambda _: whole[:-32])
+    onnx_engine(mini, tmp_path).features(pixels(mini, 1))
+    assert file.read_bytes() == whole
+
+
+def test_a_small_job_exports_nothing(mini: Backbone, tmp_path: Path) -> None:
+    chosen = choose_engine(request(mini, tmp_path, images=10))
+    assert (chosen.engine.name, chosen.reason) == ("backbone", "few images, so nothing was exported")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_job_measures_once_and_remembers(mini: Backbone, kept: Path) -> None:
+    first = choose_engine(request(mini, kept))
+    assert first.reason == "measured on this machine"
+    assert set(first.rates) == {"backbone float32", "onnx float32"}
+    again = choose_engine(replace(request(mini, kept, images=1), photos=lambda _: pytest.fail("measured again")))
+    assert (again.record, again.rates) == (first.record, first.rates)
+
+
+def test_what_was_remembered_and_is_damaged_is_measured_again(mini: Backbone, kept: Path) -> None:
+    choose_engine(request(mini, kept))
+    for file in (kept / "engines").iterdir():
+        file.write_text('{"measured": {"onnx float32": {"rate": 1}}}', encoding="utf-8")
+    assert choose_engine(request(mini, kept)).rates["backbone float32"] > 0
+
+
+def _measured(monkeypatch: pytest.MonkeyPatch, results: dict[str, tuple[float, float] | None]) -> list[str]:
+    """Have each engine named measure as (images a second, factor of noise) or fail; returns what was asked to run."""
+    asked = []
+
+    def run(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, float]:
+        asked.append(engine.name)
+        result = results[engine.name]
+        if result is None:
+            raise ModelFileError("cannot run it")
+        random = np.random.default_rng(1).standard_normal((len(images), 8))
+        return random + result[1] * np.random.default_rng(2).standard_normal(random.shape), result[0]
+
+    monkeypatch.setattr(choice, "_run", run)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("onnx", "own", "chosen"),
+    [((100.0, 0.0), (50.0, 0.0), "onnx"), ((100.0, 0.0), (110.0, 0.0), "onnx"), ((100.0, 0.0), (130.0, 0.0), "backbone"),
+     ((100.0, 0.1), (50.0, 0.0), "backbone"), (None, (50.0, 0.0), "backbone")],
+    ids=["quicker", "within-noise", "slower", "answers-otherwise", "cannot-run"],
+)  # fmt: skip
+def test_the_quickest_that_agrees_is_taken(
+    mini: Backbone, monkeypatch: pytest.MonkeyPatch, onnx: tuple[float, float] | None, own: tuple[float, float], chosen: str
+) -> None:
+    _measured(monkeypatch, {"onnx": onnx, "backbone": own})
+    assert choose_engine(request(mini, None)).engine.name == chosen
+
+
+@pytest.mark.parametrize(("result", "told"), [((100.0, 0.1), "agree to a cosine of 0.9"), (None, "it cannot be exported")])
+def test_an_engine_asked_for_that_answers_otherwise_is_refused(
+    mini: Backbone, monkeypatch: pytest.MonkeyPatch, result: tuple[float, float] | None, told: str
+) -> None:
+    _measured(monkeypatch, {"onnx": result, "backbone": (50.0, 0.0)})
+    with pytest.raises(BackboneError, match=f"cannot run on engine 'onnx': .*{told}"):
+        choose_engine(request(mini, None, asked="onnx"))
+
+
+def test_a_network_that_torch_does_not_know_goes_on_as_it_is() -> None:
+    assert choose_engine(request(Means(), None)).engine.name == "backbone"
+    with pytest.raises(BackboneError, match="cannot run on engine 'onnx'"):
+        choose_engine(request(Means(), None, asked="onnx"))
+
+
+def test_an_unknown_engine_is_told(mini: Backbone) -> None:
+    with pytest.raises(OptionError, match="no engine 'onx'; did you mean 'onnx'"):
+        choose_engine(request(mini, None, asked="onx"))
+    assert tuple(OFFERED.choices) == ENGINES
+
+
+def test_attention_runs_in_bfloat16_where_the_processor_has_it(registry: Registry) -> None:
+    from tlcore.engines.torch import has_attention, has_bfloat16, torch_engine
+
+    if not has_bfloat16():
+        pytest.skip("this processor has no bfloat16")
+    backbone = registry.backbone("timm/test_vit", {"pretrained": False})
+    assert has_attention(backbone.torch_embedder())
+    engine = torch_engine(backbone)
+    assert engine is not None
+    assert engine.precision == "bfloat16"
+    images = pixels(backbone, 3)
+    expected = backbone.features(images)
+    assert choice.least_cosine(engine.features(images), expected) >= 0.999
+    assert not np.array_equal(engine.features(images), expected)
+
+
+def test_a_convolutional_network_stays_in_float32(mini: Backbone) -> None:
+    from tlcore.engines.torch import torch_engine
+
+    assert torch_engine(mini) is None
+
+
+def test_calls_are_filled_up_so_that_rows_do_not_depend_on_their_number() -> None:
+    backbone = Means()
+    own_engine(backbone, 8).features(np.zeros((3, 16, 16, 3), np.uint8))
+    assert backbone.batches == [8]
+
+
+@pytest.mark.parametrize("rows", [[[1.0, 0.0]], [[0.0, 0.0]]], ids=["one", "zero"])
+def test_equal_rows_have_cosine_one(rows: Sequence[Sequence[float]]) -> None:
+    assert choice.least_cosine(np.array(rows), np.array(rows)) == 1.0
+
+
+def test_what_is_remembered_names_the_machine(mini: Backbone, kept: Path) -> None:
+    choose_engine(request(mini, kept))
+    document = json.loads(next((kept / "engines").iterdir()).read_text(encoding="utf-8"))
+    assert document["machine"] == choice.machine()

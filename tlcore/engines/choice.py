@@ -1,0 +1,263 @@
+"""Which engine runs a backbone here: asked for, or measured once per backbone and machine, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tlcore.atomic import write_file
+from tlcore.backbone import Backbone
+from tlcore.cores import available_cores
+from tlcore.engines.engine import Engine, own_engine
+from tlcore.engines.onnx import onnx_engine
+from tlcore.errors import BackboneError, ExportError, ModelFileError, OptionError, did_you_mean
+
+ENGINES = ("auto", "onnx", "torch")
+
+LEAST_WORK = 6e11
+"""Floating-point operations below which a job runs on the backbone's own code: exporting would cost more than it gains."""
+
+LEAST_COSINE = {"float32": 0.9999}
+LEAST_COSINE_REDUCED = 0.999
+"""How closely an engine's features must agree with the backbone's own on real images: in float32, and in fewer bits."""
+
+_MARGIN = 1.25
+"""How many times faster a later candidate must be to displace an earlier one, so that noise does not decide."""
+
+_PROBES = 16
+"""Images that candidates are measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRequest:
+    """What is to be run, and where.
+
+    Attributes:
+        backbone: the network.
+        asked: ``"auto"``, ``"onnx"`` or ``"torch"``.
+        images: how many the job has, computed or not.
+        directory: the cache directory, where graphs and measurements are kept; None keeps none.
+        photos: returns up to so many of the job's images, as `Preprocess.pixels` gives them; none where none can be read.
+    """
+
+    backbone: Backbone
+    asked: str
+    images: int
+    directory: Path | None
+    photos: Callable[[int], np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The engine that was chosen.
+
+    Attributes:
+        engine: it.
+        reason: why, in words for a person.
+        rates: engine to images a second as measured when it was chosen; empty where nothing was measured.
+    """
+
+    engine: Engine
+    reason: str
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What a bundle says of it: the same for the same command on one machine."""
+        return {"name": self.engine.name, "precision": self.engine.precision}
+
+    def __str__(self) -> str:
+        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.rates.items())
+        return f"{self.engine.name} {self.engine.precision}: {self.reason}{f' (images/s: {rates})' if rates else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """How one engine did: images a second, and the least cosine between its features and the backbone's own."""
+
+    rate: float
+    cosine: float
+
+
+def choose_engine(request: EngineRequest) -> Choice:
+    """Choose the engine for a job.
+
+    ``auto`` takes what was measured before for this backbone on this machine. Where nothing was and the job is small, it
+    takes the backbone's own code; else it measures the candidates on images of the job and remembers the quickest. An engine
+    whose features differ from the backbone's own is not taken.
+
+    Raises:
+        OptionError: there is no such engine.
+        BackboneError: ``onnx`` or ``torch`` was asked for, and the network cannot run on it or answers otherwise there.
+    """
+    if request.asked not in ENGINES:
+        hint = did_you_mean(request.asked, ENGINES) or ";"
+        raise OptionError(f"there is no engine {request.asked!r}{hint} there are: {', '.join(ENGINES)}")
+    own = own_engine(request.backbone)
+    if request.asked != "auto":
+        return _asked(request, own)
+    remembered = _recall(request)
+    if remembered is None and _is_small(request):
+        return Choice(engine=own, reason="few images, so nothing was exported")
+    return _quickest(request, own, remembered)
+
+
+def _asked(request: EngineRequest, own: Engine) -> Choice:
+    candidate = onnx_engine(request.backbone, request.directory) if request.asked == "onnx" else _torch(request.backbone)
+    if candidate is None:
+        return Choice(engine=own, reason="asked for")
+    remembered = _recall(request)
+    if remembered is None:
+        remembered = _measure(request, own, [candidate])
+        if not remembered:
+            return Choice(engine=own, reason="no image can be read")
+        _remember(request, remembered)
+    measured = remembered.get(_key(candidate))
+    if measured is None or measured.cosine < _least(candidate):
+        found = f"its features agree to a cosine of {measured.cosine:.5f} only" if measured else "it cannot be exported"
+        raise BackboneError(
+            f"backbone {request.backbone.info.name} cannot run on engine {request.asked!r}: {found}; leave --engine out"
+        )
+    return Choice(engine=candidate, reason="asked for")
+
+
+def _torch(backbone: Backbone) -> Engine | None:
+    from tlcore.engines.torch import torch_engine
+
+    return torch_engine(backbone)
+
+
+def _is_small(request: EngineRequest) -> bool:
+    """Tell whether a job is too small to export for, or its network is none that could be."""
+    from tlcore.engines.torch import work_per_image
+
+    try:
+        return request.images * work_per_image(request.backbone) < LEAST_WORK
+    except BackboneError:
+        return True
+
+
+def _quickest(request: EngineRequest, own: Engine, remembered: Mapping[str, _Measured] | None) -> Choice:
+    candidates = [onnx_engine(request.backbone, request.directory)]
+    if remembered is None or any(key.startswith("torch ") for key in remembered):
+        torch_candidate = _torch(request.backbone)
+        candidates = [torch_candidate, *candidates] if torch_candidate is not None else candidates
+    measured = remembered if remembered is not None else _measure(request, own, candidates)
+    if not measured:
+        return Choice(engine=own, reason="no image can be read")
+    if remembered is None:
+        _remember(request, measured)
+    chosen = own
+    best = 0.0
+    for engine in [*candidates, own]:
+        found = measured.get(_key(engine))
+        if found is not None and found.cosine >= _least(engine) and found.rate > _MARGIN * best:
+            chosen, best = engine, found.rate
+    rates = {key: found.rate for key, found in measured.items()}
+    return Choice(engine=chosen, reason="measured on this machine", rates=rates)
+
+
+def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) -> dict[str, _Measured]:
+    """Measure candidates beside the backbone's own code; those that cannot run are absent. Empty without images."""
+    photos = request.photos(_PROBES)
+    if not len(photos):
+        return {}
+    probes = photos[np.arange(_PROBES) % len(photos)]
+    smaller = own_engine(own.backbone, _PROBES)
+    expected, rate = _run(smaller, probes)
+    measured = {_key(own): _Measured(rate=rate, cosine=1.0)}
+    for engine in candidates:
+        with suppress(ExportError, ModelFileError, BackboneError):
+            features, rate = _run(engine, probes)
+            measured[_key(engine)] = _Measured(rate=rate, cosine=least_cosine(features, expected))
+    return measured
+
+
+def _run(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the features of images and how many a second were computed, the better of two rounds, the first warming up."""
+    parts = [images[start : start + engine.batch_size] for start in range(0, len(images), engine.batch_size)]
+    features = [engine.features(parts[0])]
+    best = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        if engine.parallel:
+            with ThreadPoolExecutor(available_cores()) as pool:
+                features = list(pool.map(engine.features, parts))
+        else:
+            features = [engine.features(part) for part in parts]
+        best = max(best, len(images) / (time.perf_counter() - started))
+    return np.concatenate(features), best
+
+
+def least_cosine(features: np.ndarray, expected: np.ndarray) -> float:
+    """Return the least cosine between rows of two (images, features) arrays; 1 where both are zero.
+
+    >>> round(least_cosine(np.array([[1.0, 1.0]]), np.array([[1.0, 0.0]])), 3)
+    0.707
+    """
+    first, second = features.astype(np.float64), expected.astype(np.float64)
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    same = np.all(first == second, axis=1)
+    return float(np.where(same, 1.0, (first * second).sum(axis=1) / np.maximum(lengths, 1e-300)).min())
+
+
+def _least(engine: Engine) -> float:
+    return LEAST_COSINE.get(engine.precision, LEAST_COSINE_REDUCED)
+
+
+def _key(engine: Engine) -> str:
+    return f"{engine.name} {engine.precision}"
+
+
+def _file(request: EngineRequest) -> Path | None:
+    """Return where measurements of this backbone on this machine are kept."""
+    if request.directory is None:
+        return None
+    info = request.backbone.info
+    text = f"{info.weights_digest} {info.architecture} {info.preprocess.image_size} {request.asked} {machine()}"
+    return request.directory / "engines" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+
+def machine() -> str:
+    """Return what decides how fast engines are here: processor, cores, and the versions of what runs on it."""
+    from importlib.metadata import version
+
+    processor = platform.processor()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        processor = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    versions = " ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
+    return f"{platform.machine()} {processor}, {available_cores()} cores, {versions}"
+
+
+def _recall(request: EngineRequest) -> dict[str, _Measured] | None:
+    """Return what was measured before; None where nothing was, or what was written is damaged."""
+    file = _file(request)
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        if file is not None:
+            document = json.loads(file.read_text(encoding="utf-8"))
+            return {str(key): _Measured(**entry) for key, entry in document["measured"].items()}
+    return None
+
+
+def _remember(request: EngineRequest, measured: Mapping[str, _Measured]) -> None:
+    file = _file(request)
+    if file is None:
+        return
+    document = {
+        "backbone": request.backbone.info.name,
+        "machine": machine(),
+        "measured": {key: asdict(found) for key, found in measured.items()},
+    }
+    # Where nothing may be written the next job measures again; features themselves are refused there with an error.
+    with suppress(OSError):
+        write_file(file, (json.dumps(document, indent=2) + "\n").encode())
