@@ -1,0 +1,161 @@
+"""Drawing by gradient descent: one attempt from one seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+
+from tlcore.errors import VisualizationError
+from tlcore_visualizers.descent import Descent
+from tlcore_visualizers.objective import Objective, Tap, likeness
+from tlcore_visualizers.parameterisation import Images, Parameterisation
+from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels
+from tlcore_visualizers.recipe import Recipe
+from tlcore_visualizers.views import ViewRange, Views, blurred
+
+FRAMES = 48
+"""About how many frames of an attempt are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is drawn, with which settings.
+
+    Attributes:
+        network: from pixels to logits.
+        objective: what is made small.
+        taps: the layers the objective and diversity read.
+        diverse_layer: by which several images are kept unlike; empty for one image.
+        diversity: its weight.
+        recipe: the settings.
+        frames: whether to keep how it came about.
+    """
+
+    network: PixelNetwork
+    objective: Objective
+    taps: list[str]
+    diverse_layer: str
+    diversity: float
+    recipe: Recipe
+    frames: bool
+
+
+@dataclass
+class Drawing:
+    """What one attempt has come to.
+
+    Attributes:
+        seed: of the noise it began with and of its views.
+        parameterisation: the images.
+        steps: how many were made.
+        frames: of each image, if kept.
+    """
+
+    seed: int
+    parameterisation: Parameterisation
+    steps: int = 0
+    frames: list[UInt8[np.ndarray, "images height width 3"]] = field(default_factory=list)
+
+    def pixels(self) -> UInt8[np.ndarray, "images height width 3"]:
+        """Return the images as 8-bit pixels."""
+        return to_pixels(self.parameterisation.images())
+
+
+def draw(task: Task, drawing: Drawing, *, deadline: float | None, step: Callable[[int], None]) -> None:
+    """Improve a drawing step by step, until the recipe's steps are done or the deadline has passed.
+
+    Args:
+        task: what to draw.
+        drawing: begun; changed as it goes, so that it is of use at any moment.
+        deadline: of `time.monotonic`, or None.
+        step: told after each step how many were made.
+
+    Raises:
+        VisualizationError: the loss is not finite.
+    """
+    recipe, generator = task.recipe, torch.Generator().manual_seed(drawing.seed)
+    views = Views(task.network.image_size, _ranges(recipe), generator)
+    parameters = drawing.parameterisation.parameters
+    descent = Descent(parameters, recipe.optimiser)
+    every = max(1, recipe.steps // FRAMES)
+    with Tap().on(task.network.network, task.taps) as tap, dropping(task.network.network, recipe.drop, generator):
+        for index in range(recipe.steps):
+            loss = _loss(task, drawing.parameterisation.images(), views, tap)
+            if not torch.isfinite(loss):
+                raise VisualizationError(_not_finite(index))
+            descent.step(torch.autograd.grad(loss, parameters), recipe.learning_rate * _share(index, recipe))
+            drawing.parameterisation.after_step()
+            drawing.steps = index + 1
+            if task.frames and (index % every == 0 or index + 1 == recipe.steps):
+                drawing.frames.append(drawing.pixels())
+            step(drawing.steps)
+            if deadline is not None and time.monotonic() >= deadline:
+                return
+
+
+def _not_finite(index: int) -> str:
+    if index == 0:
+        return "the network's answer to noise is not finite; are its weights whole?"
+    return f"the image became NaN at step {index}; a smaller learning_rate keeps it whole"
+
+
+def _loss(task: Task, images: Images, views: Views, tap: Tap) -> Float32[torch.Tensor, ""]:
+    recipe = task.recipe
+    logits = task.network(views(images, recipe.views))
+    loss = task.objective(logits, tap).mean()
+    if recipe.tv:
+        loss = loss + recipe.tv * total_variation(images)
+    if recipe.l2:
+        loss = loss + recipe.l2 * ((images - 0.5) ** 2).mean()
+    if recipe.blur:
+        loss = loss + recipe.blur * ((images - blurred(images, 1.0)) ** 2).mean()
+    if task.diverse_layer:
+        maps = tap.maps[task.diverse_layer]
+        loss = loss + task.diversity * likeness(maps[:: recipe.views])
+    return loss
+
+
+def total_variation(images: Images) -> Float32[torch.Tensor, ""]:
+    """Return the mean absolute difference of neighbours across plus that of neighbours down."""
+    down = (images[:, :, 1:] - images[:, :, :-1]).abs().mean()
+    return down + (images[:, :, :, 1:] - images[:, :, :, :-1]).abs().mean()
+
+
+@contextmanager
+def dropping(network: torch.nn.Module, share: float, generator: torch.Generator) -> Iterator[None]:
+    """Within the block, switch off a random share of the channels after each normalisation, others in each run.
+
+    What is drawn then cannot hang on a few channels, which other networks do not have: Li et al. 2020, Learning
+    Transferable Adversarial Examples via Ghost Networks.
+    """
+
+    def hook(module: torch.nn.Module, arguments: object, output: torch.Tensor) -> torch.Tensor:
+        kept = torch.rand(output.shape[:2], generator=generator) >= share
+        return output * (kept.to(output.dtype) / (1 - share))[:, :, None, None]
+
+    modules = [module for module in network.modules() if share and isinstance(module, torch.nn.BatchNorm2d)]
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _ranges(recipe: Recipe) -> ViewRange:
+    return ViewRange(
+        scale=recipe.scale, rotation=recipe.rotation, shift=recipe.shift, noise=recipe.noise, blur=recipe.view_blur
+    )
+
+
+def _share(index: int, recipe: Recipe) -> float:
+    """Return the share of the learning rate in a step: all of it in the first half, then falling to a twentieth."""
+    if recipe.optimiser != "adam" or recipe.parameterisation == "pixels":
+        return 1.0
+    return min(1.0, 2 * (1 - index / recipe.steps) + 0.05)

@@ -1,0 +1,156 @@
+"""The ideal image of a class, drawn from noise by gradient ascent, with an honest score beside it.
+
+Sources: Simonyan et al. 2013, Deep Inside Convolutional Networks (ascent, L2); Mahendran and Vedaldi 2015 (total variation);
+Yosinski et al. 2015 (blur); Olah et al. 2017, Feature Visualization (Fourier, views, diversity); Fel et al. 2023 (MACO).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from tlcore.errors import OptionError
+from tlcore.progress import ProgressEvent
+from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
+from tlcore_visualizers.drawing import Drawing, Task, draw
+from tlcore_visualizers.gallery import Gallery, Portrait
+from tlcore_visualizers.ideal_options import IdealOptions
+from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_objective, map_layers
+from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Parameterisation, Pixels
+from tlcore_visualizers.pixel_network import PixelNetwork
+from tlcore_visualizers.recipe import Recipe, recipe_of
+from tlcore_visualizers.spectrum import dataset_pixels, mean_magnitude
+
+_MOST_SEEDS = 1000
+
+
+def create(argument: str | None, options: IdealOptions) -> IdealImage:
+    """Make the visualizer."""
+    return IdealImage(options)
+
+
+class IdealImage(Visualizer):
+    """Draws ideal images of classes, or of what a layer's channels answer to."""
+
+    def __init__(self, options: IdealOptions) -> None:
+        self._options = options
+
+    def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
+        options, recipe = self._options, recipe_of(self._options)
+        network = PixelNetwork(subject)
+        size = self._size(subject)
+        photographs = None if request.dataset is None else dataset_pixels(request.dataset, size, request.progress)
+        if recipe.parameterisation == "maco" and photographs is None:
+            raise OptionError("maco takes the strengths of waves from your photos: give a dataset (--dataset PHOTOS)")
+        portraits = self._portraits(subject, request, network)
+        record = {"recipe": asdict(recipe), "size": list(size)}
+        gallery = Gallery(subject, request, photographs, options, record)
+        for portrait in portraits:
+            task = self._task(network, portrait, recipe, request.frames)
+            drawings: list[Drawing] = []
+            request.keep(partial(gallery.with_unfinished, portrait, drawings))
+            self._attempts(task, portrait, drawings, request, size, photographs)
+            gallery.hang(portrait, drawings)
+        return gallery.visualization()
+
+    def _size(self, subject: Subject) -> tuple[int, int]:
+        """Return (height, width): by default what the network's preprocessing crops its input from, without scaling it."""
+        if self._options.size is not None:
+            return self._options.size, self._options.size
+        height, width = subject.preprocess.image_size
+        share = min(1.0, subject.preprocess.crop_fraction) if subject.preprocess.resize == "shortest" else 1.0
+        return math.floor(height / share), math.floor(width / share)
+
+    def _portraits(self, subject: Subject, request: VisualizationRequest, network: PixelNetwork) -> list[Portrait]:
+        options, recipe = self._options, recipe_of(self._options)
+        if options.layer:
+            layers = map_layers(subject.network, network.image_size)
+            objective = layer_objective(
+                subject.name, layers, layer=options.layer, channel=options.channel,
+                direction=options.direction, neuron=options.neuron,
+            )  # fmt: skip
+            return [Portrait(name=_layer_title(objective), objective=objective)]
+        if not request.classes:
+            raise OptionError("an ideal image is one of a class: name it (--class zebra), or name a layer and a channel")
+        if options.mix is not None:
+            if len(set(request.classes)) != 2:
+                raise OptionError(f"mix draws one image of two classes, got {len(set(request.classes))}: name two (--class)")
+            first, second = request.classes
+            name = f"{subject.class_name(first)} and {subject.class_name(second)}"
+            return [Portrait(name, ClassObjective({first: options.mix, second: 1 - options.mix}, recipe.loss))]
+        return [
+            Portrait(subject.class_name(index), ClassObjective({index: 1.0}, recipe.loss))
+            for index in dict.fromkeys(request.classes)
+        ]
+
+    def _task(self, network: PixelNetwork, portrait: Portrait, recipe: Recipe, frames: bool) -> Task:
+        taps, diverse = [], ""
+        if isinstance(portrait.objective, LayerObjective):
+            taps.append(portrait.objective.layer)
+        if self._options.count > 1 and self._options.diversity:
+            layers = [*map_layers(network.network, network.image_size)]
+            diverse = layers[len(layers) * 2 // 3] if layers else ""
+            taps.append(diverse)
+        return Task(
+            network=network,
+            objective=portrait.objective,
+            taps=[*dict.fromkeys(filter(None, taps))],
+            diverse_layer=diverse,
+            diversity=self._options.diversity,
+            recipe=recipe,
+            frames=frames,
+        )
+
+    def _attempts(
+        self,
+        task: Task,
+        portrait: Portrait,
+        drawings: list[Drawing],
+        request: VisualizationRequest,
+        size: tuple[int, int],
+        photographs: Float32[np.ndarray, "images height width 3"] | None,
+    ) -> None:
+        """Draw from one seed after the other, into `drawings`, while there is time for another."""
+        started, options = time.monotonic(), self._options
+        deadline = None if options.seconds is None else started + options.seconds
+        most = options.seeds if deadline is None else max(options.seeds, _MOST_SEEDS)
+        for attempt in range(most):
+            begun = time.monotonic()
+            seed = request.seed + attempt
+            drawings.append(Drawing(seed, self._parameterisation(task.recipe, seed, size, photographs)))
+            report = partial(_report, request, f"{portrait.name}, seed {seed}", task.recipe.steps)
+            draw(task, drawings[-1], deadline=deadline, step=report)
+            now = time.monotonic()
+            if deadline is not None and now + (now - begun) > deadline:
+                return
+
+    def _parameterisation(
+        self,
+        recipe: Recipe,
+        seed: int,
+        size: tuple[int, int],
+        photographs: Float32[np.ndarray, "images height width 3"] | None,
+    ) -> Parameterisation:
+        generator, count = torch.Generator().manual_seed(seed), self._options.count
+        if recipe.parameterisation == "pixels":
+            return Pixels(count, size, generator)
+        if recipe.parameterisation == "fourier":
+            return Fourier(count, size, generator, recipe.decay)
+        assert photographs is not None
+        return MagnitudeConstrained(count, size, generator, *mean_magnitude(photographs))
+
+
+def _report(request: VisualizationRequest, stage: str, total: int, done: int) -> None:
+    request.progress(ProgressEvent(stage, done, total))
+
+
+def _layer_title(objective: LayerObjective) -> str:
+    channels = ", ".join(f"{channel}" for channel in objective.weights)
+    what = "channel" if len(objective.weights) == 1 else "channels"
+    return f"{objective.layer} {what} {channels}{' neuron' if objective.middle else ''}"

@@ -1,0 +1,64 @@
+"""How an ideal image is drawn: the settings of the optimisation, and sets of them that have a name.
+
+``default`` began as the decorrelated Fourier recipe of Olah et al. 2017. The two of the lesson are pixels and a
+cross-entropy, without a variation loss (noise appears) and with one (shapes appear).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from tlcore_visualizers.ideal_options import IdealOptions
+
+Parameterised = Literal["fourier", "maco", "pixels"]
+Loss = Literal["margin", "logit", "probability"]
+Optimiser = Literal["adam", "momentum", "sgd"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of the optimisation; `IdealOptions` says what each means."""
+
+    parameterisation: Parameterised = "fourier"
+    loss: Loss = "margin"
+    optimiser: Optimiser = "adam"
+    learning_rate: float = 0.05
+    steps: int = 256
+    views: int = 1
+    scale: tuple[float, float] = (0.75, 1.5)
+    rotation: float = 12.0
+    shift: float = 0.25
+    noise: float = 0.05
+    view_blur: float = 0.0
+    drop: float = 0.0
+    tv: float = 10.0
+    l2: float = 0.0
+    blur: float = 0.0
+    decay: float = 1.0
+
+
+_LESSON = Recipe(
+    parameterisation="pixels",
+    loss="probability",
+    learning_rate=0.02,
+    scale=(1.0, 1.0),
+    rotation=0.0,
+    shift=0.0,
+    noise=0.0,
+    tv=0.0,
+)
+
+PRESETS = {
+    "default": Recipe(),
+    "lesson-noise": _LESSON,
+    "lesson-tv": replace(_LESSON, tv=10.0),
+    "maco": Recipe(parameterisation="maco", learning_rate=0.1, tv=0.0),
+}
+
+
+def recipe_of(options: IdealOptions) -> Recipe:
+    """Return the preset's recipe with what the options set instead."""
+    given = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    return replace(PRESETS[options.preset], **{name: value for name, value in given.items() if value is not None})

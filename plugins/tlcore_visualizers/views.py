@@ -1,0 +1,104 @@
+"""Random views of images: shifted, turned, scaled, with noise, so that what is drawn does not hang on single pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float32
+
+from tlcore_visualizers.parameterisation import Images
+
+ViewTensor = Float32[torch.Tensor, "views 3 view_height view_width"]
+
+_POOL = 1 << 20
+"""How many normal numbers are drawn once; each view's noise is a stretch of them, as drawing anew costs a network's time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewRange:
+    """How far views may differ.
+
+    Attributes:
+        scale: least and greatest magnification; the logarithm is uniform between.
+        rotation: to either side, degrees.
+        shift: to either side, as a share of the view's side.
+        noise: standard deviation of what is added to pixels.
+        blur: greatest standard deviation of a Gaussian over the view, pixels; 0 for none.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    rotation: float = 0.0
+    shift: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+
+
+class Views:
+    """Draws views of a fixed size by one resampling each.
+
+    Args:
+        size: (height, width) of a view, pixels: the network's input.
+        ranges: how far they may differ.
+        generator: of the choices.
+    """
+
+    def __init__(self, size: tuple[int, int], ranges: ViewRange, generator: torch.Generator) -> None:
+        self._size = size
+        self._ranges = ranges
+        self._generator = generator
+        self._pool = torch.randn(max(_POOL, 8 * 3 * size[0] * size[1]), generator=generator) if ranges.noise else None
+
+    def __call__(self, images: Images, count: int = 1) -> ViewTensor:
+        """Return `count` views of each image, (images * count, 3, height, width); edges are mirrored."""
+        repeated = images.repeat_interleave(count, dim=0) if count > 1 else images
+        views = self._moved(repeated)
+        if self._ranges.blur:
+            views = self._blurred(views)
+        return views if self._pool is None else views + self._ranges.noise * self._noise(views)
+
+    def _moved(self, images: Images) -> ViewTensor:
+        ranges = self._ranges
+        still = ranges.scale == (1.0, 1.0) and not ranges.rotation and not ranges.shift
+        if still and images.shape[2:] == self._size:
+            return images
+        low, high = ranges.scale
+        scale = torch.exp(self._uniform(len(images), math.log(low), math.log(high)))
+        angle = self._uniform(len(images), -ranges.rotation, ranges.rotation) * (math.pi / 180)
+        height, width = images.shape[2:]
+        across, down = self._size[1] / width / scale, self._size[0] / height / scale
+        cosine, sine = torch.cos(angle), torch.sin(angle)
+        shift = [self._uniform(len(images), -2 * ranges.shift, 2 * ranges.shift) for _ in range(2)]
+        rows = [cosine * across, -sine * across, shift[0] * across, sine * down, cosine * down, shift[1] * down]
+        grid = F.affine_grid(torch.stack(rows, 1).reshape(-1, 2, 3), [len(images), 3, *self._size], align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+    def _blurred(self, views: ViewTensor) -> ViewTensor:
+        deviation = float(self._uniform(1, 0.0, self._ranges.blur))
+        return blurred(views, deviation)
+
+    def _noise(self, views: ViewTensor) -> ViewTensor:
+        assert self._pool is not None
+        count = min(views.numel(), len(self._pool))
+        start = int(torch.randint(len(self._pool) - count + 1, (1,), generator=self._generator))
+        noise = self._pool[start : start + count]
+        return (noise if count == views.numel() else noise.repeat(-(-views.numel() // count))[: views.numel()]).view_as(
+            views
+        )
+
+    def _uniform(self, count: int, low: float, high: float) -> Float32[torch.Tensor, " count"]:
+        return low + (high - low) * torch.rand(count, generator=self._generator)
+
+
+def blurred(images: Images, deviation: float) -> Images:
+    """Return images under a Gaussian of this standard deviation in pixels; below 0.2 they stay as they are."""
+    if deviation < 0.2:
+        return images
+    radius = max(1, round(2.5 * deviation))
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (offsets / deviation) ** 2)
+    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    padded = F.pad(images, (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel, groups=3), kernel.transpose(2, 3), groups=3)
