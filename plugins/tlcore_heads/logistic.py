@@ -42,7 +42,8 @@ class LogisticProblem:
 
     @cached_property
     def _share(self) -> Float32[np.ndarray, "images 1"]:
-        return (self.weights / np.float32(self.weights.sum()))[:, None]
+        share: np.ndarray = (self.weights / np.float32(self.weights.sum()))[:, None]
+        return share
 
     @cached_property
     def _axes(self) -> tuple[Float32[np.ndarray, "features rank"], Float64[np.ndarray, " rank"]]:
@@ -57,7 +58,8 @@ class LogisticProblem:
 
     @cached_property
     def _coordinates(self) -> Float32[np.ndarray, "images rank"]:
-        return self.features @ self._axes[0]
+        coordinates: np.ndarray = self.features @ self._axes[0]
+        return coordinates
 
     def solve(
         self, regularisation: float, start: Float64[np.ndarray, "classes features_and_bias"] | None, max_iterations: int
@@ -96,7 +98,8 @@ def _minimum(
     most: int,
 ) -> Float64[np.ndarray, "classes rank_and_bias"]:
     """Descend in stages, each scaled by the curvature where it starts, until one lowers the loss by little."""
-    solution, left = begin, most
+    solution: np.ndarray = begin
+    left = most
     loss, _, curvature = objective.at(begin)
     while True:
         scales = np.append(1 / np.sqrt(curvature * squares + objective.penalty), 1 / np.sqrt(curvature))
@@ -107,7 +110,7 @@ def _minimum(
             method="L-BFGS-B",
             options=_options(left),
         )
-        solution = np.asarray(found.x).reshape(begin.shape) * scales
+        solution = np.asarray(found.x, np.float64).reshape(begin.shape) * scales
         before, (loss, _, curvature) = loss, objective.at(solution)
         left -= int(found.nit)
         if left <= 0 or loss > WORTH * before:
