@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.tlcore_datasets.official_archives import cats_vs_dogs_zip, pets_archives
 from tlcore.plugins import installed_plugins
 from tlcore.testing import (
     BackboneConformance,
@@ -23,6 +26,7 @@ from tlcore.testing import (
     run_checks,
 )
 from tlcore.testing.checking import SUITES
+from tlcore_mini.weights import PACKAGED
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 
@@ -70,7 +74,7 @@ class TestTimm(BackboneConformance):
     options: ClassVar = {"pretrained": False}
 
 
-@pytest.mark.parametrize("name", ["mini", "local-dir:{weights}/mobilenetv2_100"])
+@pytest.mark.parametrize("name", ["local-dir:{weights}/mobilenetv2_100"])
 def test_making_pretrained_networks_draws_no_random_numbers(name: str, request: pytest.FixtureRequest) -> None:
     if "{weights}" in name:
         name = name.format(weights=request.getfixturevalue("shared") / "weights")
@@ -121,6 +125,80 @@ def test_own_files_as_a_dataset(form: str, tmp_path: Path) -> None:
     results = list(run_checks(suite, form))
     assert [result for result in results if result.outcome == "failed"] == []
     assert len(results) == len(check_names(suite))
+
+
+def write_parquet(folder: Path) -> tuple[str, dict[str, object]]:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed (pip install 'tlcore[tables]')")
+    from pyarrow import parquet
+
+    names = [file.relative_to(folder).as_posix() for file in write_photos(folder)]
+    parquet.write_table(pyarrow.table({"path": names, "label": [name[:3] for name in names]}), folder / "photos.parquet")
+    return f"parquet:{folder / 'photos.parquet'}", {}
+
+
+def write_hugging_face(folder: Path) -> tuple[str, dict[str, object]]:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed (pip install 'tlcore[huggingface]')")
+    files = write_photos(folder)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    images = [{"bytes": file.read_bytes(), "path": None} for file in files]
+    columns = {"image": images, "label": [int(file.parent.name == "dog") for file in files]}
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(folder / "saved"))
+    return f"hf:{folder / 'saved'}", {}
+
+
+def write_cats_vs_dogs(folder: Path) -> tuple[str, dict[str, object]]:
+    (folder / "kagglecatsanddogs_5340.zip").write_bytes(cats_vs_dogs_zip())
+    return "cats-vs-dogs", {"root": str(folder)}
+
+
+def write_pets(folder: Path) -> tuple[str, dict[str, object]]:
+    for name, content in pets_archives().items():
+        (folder / name).write_bytes(content)
+    return "oxford-iiit-pet", {"root": str(folder)}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(write_parquet, id="parquet"),
+        pytest.param(write_hugging_face, id="hf"),
+        pytest.param(write_cats_vs_dogs, id="cats-vs-dogs"),
+        pytest.param(write_pets, id="oxford-iiit-pet"),
+    ],
+)
+def test_other_datasets(write: Callable[[Path], tuple[str, dict[str, object]]], tmp_path: Path) -> None:
+    name, options = write(tmp_path)
+    results = list(run_checks(type("Other", (DatasetConformance,), {"name": name, "options": options}), name))
+    assert [result for result in results if result.outcome == "failed"] == []
+    assert len(results) == len(check_names(DatasetConformance))
+
+
+@pytest.mark.parametrize("form", ["mini", "mini-dir", "local-dir", "hf-hub"])
+def test_pretrained_networks(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network in the box: as it is, from its folder by its own and by timm's loader, and from a cache of the hub."""
+    argument = {"mini": "", "hf-hub": ":someone/tiny"}.get(form, f":{PACKAGED}")
+    if form == "hf-hub":
+        put_into_hub_cache(tmp_path, monkeypatch)
+    results = list(run_checks(type("Pretrained", (BackboneConformance,), {"name": form + argument}), form))
+    assert [(result.check, result.message) for result in results if result.outcome == "failed"] == []
+    assert sum(result.outcome == "passed" for result in results) >= 12
+
+
+def put_into_hub_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay a repository out as the hub's own client does after a download."""
+    from huggingface_hub import constants
+
+    commit = "0123456789" * 4
+    repository = home / "hub" / "models--someone--tiny"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(PACKAGED / name, snapshot / name)
+    monkeypatch.setenv("HF_HOME", str(home))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
 
 
 def test_every_kind_has_its_suite() -> None:
