@@ -154,11 +154,14 @@ def tl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.Com
     (site / "borrowed.pth").write_text("\n".join(entry for entry in borrowed if "site-packages" in entry or _ours(entry)))
     environment = {**os.environ, "TLCORE_HOME": str(place / "home"), "PIP_NO_INDEX": "1", "PIP_NO_COMPILE": "1"}
     environment.pop("PYTHONPATH", None)
+    environment["PIP_FIND_LINKS"] = str(place / "shop")
+    (place / "shop").mkdir()
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(python), "-m", "tlcore_cli", *arguments]
         return subprocess.run(command, env=environment, cwd=place, capture_output=True, text=True, check=False)
 
+    run.shop = place / "shop"  # type: ignore[attr-defined]
     return run
 
 
@@ -183,6 +186,26 @@ def test_a_plugin_is_installed_frozen_removed_and_restored(tl: Any, tmp_path: Pa
     assert (restored.returncode, restored.stdout) == (0, "tlcore-one 1.0: offers head one\n"), restored.stderr
     again = tl("plugins", "restore", str(tmp_path / "plugins.txt"))
     assert again.stderr == f"all 1 plugins of {tmp_path / 'plugins.txt'} are installed as listed\n"
+
+
+@pytest.mark.timeout(180)
+def test_plugins_are_upgraded_to_the_newest_that_fits(tl: Any, tmp_path: Path) -> None:
+    wheel(tl.shop, "tlcore-one", HEAD.format(name="one"))
+    assert tl("plugins", "install", "tlcore-one").stdout == "tlcore-one 1.0: offers head one\n"
+    unchanged = tl("plugins", "upgrade", "--dry-run")
+    assert (unchanged.returncode, unchanged.stdout) == (0, "nothing would change\n"), unchanged.stderr
+    wheel(tl.shop, "tlcore-one", HEAD.format(name="uno"), version="1.1")
+    wheel(tl.shop, "tlcore-one", HEAD.format(name="duo"), version="2.0", requires=("tlcore>=99",))
+    assert tl("plugins", "upgrade", "--dry-run", "tlcore-one").stdout == "tlcore-one 1.0 -> 1.1\n"
+    upgraded = tl("plugins", "upgrade")
+    assert (upgraded.returncode, upgraded.stdout) == (0, "tlcore-one 1.1: offers head uno\n"), upgraded.stderr
+    assert tl("plugins", "freeze").stdout == "tlcore-one==1.1\n"
+    unknown = tl("plugins", "upgrade", "tlcore-won")
+    assert (
+        unknown.stderr
+        == "tl: no plugin 'tlcore-won' is installed; did you mean 'tlcore-one'? 'tl plugins list' shows them\n"
+    )
+    assert tl("plugins", "uninstall", "tlcore-one").returncode == 0
 
 
 @pytest.mark.timeout(120)
