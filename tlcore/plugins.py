@@ -83,15 +83,15 @@ def normalise_distribution(name: str) -> str:
 def installed_plugins(disabled: Iterable[str] = ()) -> tuple[Plugin, ...]:
     """List what the installed distributions declare, from their metadata, importing none of it."""
     switched_off = tuple(disabled)
-    return tuple(_marked_disabled(_describe(entry_point), switched_off) for entry_point in _declared())
+    return tuple(_marked_disabled(plugin, switched_off) for plugin, _ in _declared())
 
 
 def load_plugins(disabled: Iterable[str] = ()) -> tuple[Plugin, ...]:
     """Import and ask every installed plugin that is not switched off; never raises for what a plugin does."""
     loaded = []
     switched_off = tuple(disabled)
-    for entry_point in _declared():
-        plugin = _marked_disabled(_describe(entry_point), switched_off)
+    for declared, entry_point in _declared():
+        plugin = _marked_disabled(declared, switched_off)
         loaded.append(plugin if plugin.status == "disabled" else _load(plugin, entry_point))
     return tuple(loaded)
 
@@ -102,20 +102,21 @@ def plugin_from_module(module: ModuleType) -> Plugin:
     return _ask(described, module, import_milliseconds=0.0)
 
 
-def _declared() -> list[EntryPoint]:
-    """Return entry points sorted by distribution and name; a distribution that declares one twice yields it once."""
-    unique: dict[tuple[str, str, str], EntryPoint] = {}
+def _declared() -> list[tuple[Plugin, EntryPoint]]:
+    """Return what is declared, sorted by distribution and name; a distribution that declares one twice yields it once."""
+    unique: dict[tuple[str, str, str], tuple[Plugin, EntryPoint]] = {}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        distribution = entry_point.dist.name if entry_point.dist is not None else "unknown"
-        unique.setdefault((normalise_distribution(distribution), entry_point.name, entry_point.value), entry_point)
+        plugin = _describe(entry_point)
+        unique.setdefault((plugin.distribution, plugin.entry_point, plugin.module), (plugin, entry_point))
     return [unique[key] for key in sorted(unique)]
 
 
 def _describe(entry_point: EntryPoint) -> Plugin:
-    distribution = entry_point.dist
+    # A distribution's name and version parse its metadata anew each time they are asked.
+    metadata = entry_point.dist.metadata if entry_point.dist is not None else {"Name": "unknown", "Version": ""}
     return Plugin(
-        distribution=normalise_distribution(distribution.name) if distribution is not None else "unknown",
-        version=distribution.version if distribution is not None else "",
+        distribution=normalise_distribution(metadata["Name"]),
+        version=metadata["Version"],
         entry_point=entry_point.name,
         module=entry_point.value,
     )
