@@ -29,6 +29,7 @@ from tlcore.averaged import MirrorAveraged
 from tlcore.backbone import Backbone, NetworkFiles
 from tlcore.errors import BundleError, TlcoreError, UnknownNameError
 from tlcore.head import FittedHead
+from tlcore.layered import LayeredBackbone
 from tlcore.preprocess import Preprocess
 from tlcore.registry import Registry
 
@@ -106,6 +107,9 @@ class Bundle:
         reference = f"{loader}:{self.path}" if loader else self.record.backbone["reference"]
         with _naming_missing_plugins(self.path, self.record, self.registry):
             backbone = self.registry.backbone(reference, None if loader else self.record.backbone["options"])
+        layers = self.record.backbone.get("layers")
+        if layers is not None:
+            backbone = LayeredBackbone(backbone, layers["names"], layers["columns"])
         if backbone.info.weights_digest != self.record.backbone["weights_digest"]:
             raise BundleError(f"{self.path}: backbone {reference} has other weights than the bundle was trained with")
         if backbone.info.preprocess != self.record.preprocess:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -58,6 +58,12 @@ class FeatureSet:
         if not self.views:
             return self.features, self.labels
         return np.concatenate(self.views), np.tile(self.labels, len(self.views))
+
+    def keep(self, columns: Sequence[int]) -> FeatureSet:
+        """Return the same samples with some of the features."""
+        chosen = np.array(columns, np.int64)
+        kept = tuple(view[:, chosen] for view in self.views)
+        return replace(self, features=np.ascontiguousarray(self.features[:, chosen]), views=kept)
 
     def select(self, samples: Sequence[Sample]) -> FeatureSet:
         """Return the part that belongs to some samples, in their order, found by their names and with their labels."""

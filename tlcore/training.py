@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from tlcore.audit.inspection_cache import opened_cache
-from tlcore.audit.table import Inspections, InspectionTable
 from tlcore.backbone import Backbone
 from tlcore.bundle import Bundle, BundleRecord, check_target, load_bundle, save_bundle, softmax
 from tlcore.cross_validation import cross_validate
 from tlcore.dataset import Dataset, LeftOut
 from tlcore.default_backbone import make_backbone
+from tlcore.embedding import Embedding
 from tlcore.errors import BundleError, OptionError
-from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.extraction import FeatureOptions
 from tlcore.features import FeatureSet
 from tlcore.head import FittedHead, HeadData, HeadFit
 from tlcore.metrics import Metrics, fit_temperature, measure
@@ -48,6 +47,7 @@ class TrainOptions:
         split_from: bundle whose split is used again.
         engine: what runs the network, ``"auto"``, ``"onnx"`` or ``"torch"``.
         views: of each image, ``"one"``, ``"flip"`` or ``"crops:N"``.
+        layers: of how many of the network's layers the features are; None for its pooled features alone.
         folds: measure by cross-validation in so many folds over the whole dataset, then learn from all of it; None holds
             out a test set.
     """
@@ -65,6 +65,7 @@ class TrainOptions:
     split_from: Path | None = None
     engine: str = "auto"
     views: str = "one"
+    layers: int | None = None
     folds: int | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +73,10 @@ class TrainOptions:
             raise OptionError("folds divide the dataset anew; give either folds or a bundle to take the split from")
         if self.folds is not None and self.views != "one":
             raise OptionError(f"folds measure one view of each image; leave out either folds or views {self.views!r}")
+        if self.folds is not None and self.layers is not None:
+            raise OptionError(
+                "folds would measure features chosen on the images they test; leave out either folds or layers"
+            )
         if self.folds is not None and self.folds < 2:
             raise OptionError(f"folds must be at least 2, got {self.folds}")
 
@@ -159,7 +164,7 @@ def train(
         majority=_majority(learnt.features),
         left_out=(*learnt.dataset.left_out, *(entry for part in learnt.features.values() for entry in part.left_out)),
         notes=learnt.notes,
-        engine=str(learnt.extractor.choice),
+        engine=str(learnt.embedding.extractor.choice),
         seconds=time.perf_counter() - started,
     )
 
@@ -171,7 +176,7 @@ class _Learnt:
     dataset: Dataset
     reference: str
     backbone: Backbone
-    extractor: Extractor
+    embedding: Embedding
     features: Mapping[str, FeatureSet]
     fit: HeadFit
     temperature: float
@@ -187,7 +192,15 @@ def _learn(
     data = registry.dataset(name, options.dataset_options)
     check_classes(data)
     reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
-    embedding = _Embedding(backbone, options, cache_directory, progress)
+    embedding = Embedding(
+        backbone,
+        FeatureOptions(engine=options.engine, views=options.views),
+        layers=options.layers,
+        cache_directory=cache_directory,
+        strict=options.strict,
+        audit=options.audit,
+        progress=progress,
+    )
     prepared = prepare_data(
         data,
         _preparation(options),
@@ -197,11 +210,11 @@ def _learn(
         look=embedding.look,
     )
     split = prepared.dataset
-    features = {name: embedding.features.select(split.splits.get(name, ())) for name in ("train", "validation", "test")}
+    features = embedding.divide(split)
     check_training_set(split, features["train"])
     train, validation = _examples(features["train"]), _head_data(features["validation"])
     fit = head.fit(train, validation, len(split.class_names), seed=options.seed, progress=progress)
-    _check_folded(backbone, fit.head, features["train"])
+    _check_folded(embedding.backbone, fit.head, features["train"])
     temperature, metrics = _measure(fit.head, fit.validation_logits, features, split.class_names)
     if options.folds is not None:
         metrics["cross-validation"] = cross_validate(
@@ -217,13 +230,18 @@ def _learn(
     return _Learnt(
         dataset=split,
         reference=reference,
-        backbone=backbone,
-        extractor=embedding.extractor,
+        backbone=embedding.backbone,
+        embedding=embedding,
         features=features,
         fit=fit,
         temperature=temperature,
         metrics=metrics,
-        notes=(*note, *prepared.notes, *fit.notes, *remarks(split, features, backbone, measured=bool(options.folds))),
+        notes=(
+            *note,
+            *prepared.notes,
+            *fit.notes,
+            *remarks(split, features, embedding.backbone, measured=bool(options.folds)),
+        ),
     )
 
 
@@ -234,7 +252,7 @@ def _save(output: Path, learnt: _Learnt, dataset: str, options: TrainOptions, re
         preprocess=learnt.backbone.info.preprocess,
         backbone={
             **backbone_record(learnt.backbone, network, learnt.reference, options.backbone_options, registry),
-            **learnt.extractor.record,
+            **learnt.embedding.record,
         },
         head=head_record(options.head, options.head_options, learnt.fit, registry),
         temperature=learnt.temperature,
@@ -258,6 +276,7 @@ def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
         "audit": options.audit,
         "engine": options.engine,
         "views": options.views,
+        "layers": options.layers,
         "exclude": str(options.exclude) if options.exclude is not None else None,
         "split_from": str(options.split_from) if options.split_from is not None else None,
         "folds": options.folds,
@@ -273,36 +292,6 @@ def _preparation(options: TrainOptions) -> Preparation:
         split_from=options.split_from,
         pooled=options.folds is not None,
     )
-
-
-class _Embedding:
-    """The features of a dataset and the inspections of its images, made in one pass over them before the split."""
-
-    def __init__(self, backbone: Backbone, options: TrainOptions, cache_directory: Path | None, progress: Progress) -> None:
-        self._backbone = backbone
-        self._options = options
-        self._directory = cache_directory
-        self._progress = progress
-
-    def look(self, dataset: Dataset) -> InspectionTable | None:
-        """Embed every image of a dataset; returns their inspections where they will be audited."""
-        samples = dataset.samples
-        options = FeatureOptions(engine=self._options.engine, views=self._options.views)
-        self.extractor = Extractor(
-            self._backbone, options, samples=samples, cache_directory=self._directory, progress=self._progress
-        )
-        with opened_cache(self._directory if self._options.audit else None) as cache:
-            inspections = Inspections(len(samples), cache) if self._options.audit else None
-            self.features = self.extractor.extract(
-                samples,
-                learning=True,
-                strict=self._options.strict,
-                inspections=inspections,
-                progress=self._progress,
-            )
-            if inspections is not None:
-                inspections.keep()
-        return inspections.table if inspections is not None else None
 
 
 def _examples(features: FeatureSet) -> HeadData:

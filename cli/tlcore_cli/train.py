@@ -53,6 +53,9 @@ Examples:
 @click.option(
     "--views", default="one", show_default=True, metavar="one|flip|crops:N", help="Looks at each image to learn from."
 )
+@click.option(
+    "--layers", type=click.IntRange(1), metavar="N", help="Learn from N layers of the network, not its last alone."
+)
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -74,6 +77,7 @@ def train(
     strict: bool,
     engine: str,
     views: str,
+    layers: int | None,
     no_cache: bool,
     as_json: bool,
     settings: tuple[str, ...],
@@ -111,6 +115,7 @@ def train(
         split_from=split_from,
         engine=engine,
         views=views,
+        layers=layers,
         folds=folds,
     )
     keep_freed()

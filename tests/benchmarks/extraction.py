@@ -1,0 +1,151 @@
+"""Speed of `tlcore`'s extraction beside the engines it stands on, fed arrays that were decoded before, and beside decoding alone.
+
+python -m tests.benchmarks.extraction PHOTOS [--images 512] [--rounds 3] [--no-compile] [BACKBONE ...]
+
+PHOTOS is a folder of photos, a folder per class. Networks are timm's, with random weights: speed does not depend on them. All is
+measured in one process, interleaved round by round; figures are medians of images a second. Beside them: the engine's share of
+the best peer's; the extraction's share of what decoding and computing on the same cores can reach together (each image costs the
+time of both, since both keep every core busy); and wall time over the larger of the two alone, which on a processor can only come
+near 1 where one of them is small, and on a GPU where decoding and computing are on different devices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tlcore import Backbone, Registry, Sample
+from tlcore.cores import available_cores
+from tlcore.engines.engine import Engine
+from tlcore.engines.onnx import OUTPUT, onnx_engine
+from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.images import decode_image, read_image
+from tlcore.memory import keep_freed
+from tlcore.onnx_file import INPUT
+from tlcore.runtime import import_onnxruntime
+from tlcore.torch_network import PixelEmbedder
+
+BACKBONES = ("timm/mobilenetv2_100", "timm/resnet18", "timm/vgg16", "timm/vit_tiny_patch16_224")
+BATCH = 32
+
+
+def main() -> None:
+    """Measure each backbone and print one line of figures for each."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("photos")
+    parser.add_argument("backbones", nargs="*", default=BACKBONES)
+    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out: compiling takes half a minute")
+    arguments = parser.parse_args()
+    keep_freed()
+    registry = Registry()
+    samples = registry.dataset(arguments.photos).samples
+    samples = samples[:: max(1, len(samples) // arguments.images)][: arguments.images]
+    for name in arguments.backbones:
+        backbone = registry.backbone(name, {"pretrained": False})
+        measure(backbone, samples, arguments.rounds, compiled=not arguments.no_compile)
+
+
+def measure(backbone: Backbone, samples: Sequence[Sample], rounds: int, *, compiled: bool) -> None:
+    pixels = decode_all(backbone, samples)
+    with tempfile.TemporaryDirectory() as directory:
+        options = FeatureOptions()
+        extractor = Extractor(backbone, options, samples=samples * 1000, cache_directory=Path(directory))
+        engine = extractor.choice.engine
+        runs: dict[str, Callable[[], object]] = {
+            "decoding alone": lambda: decode_all(backbone, samples),
+            "tlcore's engine, fed": lambda: run_engine(engine, pixels),
+            "ONNX Runtime, fed": onnx_peer(backbone, pixels, Path(directory)),
+            **({"torch.compile, fed": compile_peer(backbone, pixels)} if compiled else {}),
+            "extraction": lambda: extract(backbone, samples, Path(directory)),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                started = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - started)
+    report(
+        backbone, str(extractor.choice), {name: statistics.median(taken) for name, taken in seconds.items()}, len(samples)
+    )
+
+
+def report(backbone: Backbone, choice: str, seconds: dict[str, float], images: int) -> None:
+    print(f"{backbone.info.architecture}: {choice}")
+    for name, taken in seconds.items():
+        print(f"  {name:22} {images / taken:8.1f} images/s")
+    best = min(taken for name, taken in seconds.items() if name in ("ONNX Runtime, fed", "torch.compile, fed"))
+    decoding, computing, whole = (seconds[name] for name in ("decoding alone", "tlcore's engine, fed", "extraction"))
+    print(f"  engine over the best peer                 {best / computing:.2f}")
+    print(f"  extraction over the best peer             {best / whole:.2f}")
+    print(f"  extraction over decoding alone            {decoding / whole:.2f}")
+    print(f"  extraction over decoding and engine in sum {(decoding + computing) / whole:.2f}")
+    print(f"  wall over the larger of the two           {whole / max(decoding, computing):.2f}", flush=True)
+
+
+def decode_all(backbone: Backbone, samples: Sequence[Sample]) -> np.ndarray:
+    def decode(sample: Sample) -> np.ndarray:
+        return backbone.info.preprocess.pixels(decode_image(read_image(sample.image, sample.name), sample.name))
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return np.stack(list(pool.map(decode, samples)))
+
+
+def run_engine(engine: Engine, pixels: np.ndarray) -> None:
+    parts = [pixels[start : start + engine.batch_size] for start in range(0, len(pixels), engine.batch_size)]
+    with ThreadPoolExecutor(available_cores() if engine.parallel else 1) as pool:
+        for _ in pool.map(engine.features, parts):
+            pass
+
+
+def extract(backbone: Backbone, samples: Sequence[Sample], graphs: Path) -> None:
+    """Extract with a cache that has the engine's graph and no rows."""
+    with tempfile.TemporaryDirectory() as directory:
+        for part in ("graphs", "engines"):
+            if (graphs / part).exists():
+                (Path(directory) / part).symlink_to(graphs / part)
+        extractor = Extractor(backbone, FeatureOptions(), samples=samples, cache_directory=Path(directory))
+        extractor.extract(samples)
+
+
+def onnx_peer(backbone: Backbone, pixels: np.ndarray, directory: Path) -> Callable[[], None]:
+    """Return a run of a bare session with its own defaults, all cores, batches of 32."""
+    from tlcore.engines.onnx import graph_file
+
+    onnx_engine(backbone, directory).features(pixels[:1])
+    graph = graph_file(backbone, directory).read_bytes()[:-32]
+    session = import_onnxruntime().InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    def run() -> None:
+        for start in range(0, len(pixels), BATCH):
+            session.run([OUTPUT], {INPUT: pixels[start : start + BATCH]})
+
+    run()
+    return run
+
+
+def compile_peer(backbone: Backbone, pixels: np.ndarray) -> Callable[[], None]:
+    """Return a run of the network compiled by torch, float32, channels last, batches of 32, compiled before."""
+    network = PixelEmbedder(backbone.torch_embedder().eval(), backbone.info.preprocess).eval()
+    compiled = torch.compile(network.to(memory_format=torch.channels_last), options={"freezing": True})
+
+    def run() -> None:
+        with torch.inference_mode():
+            for start in range(0, len(pixels) - BATCH + 1, BATCH):
+                compiled(torch.from_numpy(pixels[start : start + BATCH]))
+
+    run()
+    return run
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""A dataset's features for training, computed in the same pass over its images that inspects them for the audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tlcore.audit.inspection_cache import opened_cache
+from tlcore.audit.table import Inspections, InspectionTable
+from tlcore.backbone import Backbone
+from tlcore.dataset import Dataset
+from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.features import FeatureSet
+from tlcore.layered import KEPT, LayeredBackbone, choose_layers
+from tlcore.progress import Progress
+from tlcore.relevance import relevant_features
+
+SPLITS = ("train", "validation", "test")
+
+
+class Embedding:
+    """The features of a dataset's images.
+
+    Args:
+        backbone: the network.
+        options: how features are computed.
+        layers: of how many of its layers they are; None for its pooled features alone.
+        cache_directory: where rows and inspections are kept; None keeps none.
+        strict: raise on the first unreadable image instead of leaving it out.
+        audit: whether images are inspected.
+        progress: told how far it is.
+
+    Raises:
+        OptionError: engine, views or number of layers do not exist.
+        BackboneError: the network has no layers.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        options: FeatureOptions,
+        *,
+        layers: int | None,
+        cache_directory: Path | None,
+        strict: bool,
+        audit: bool,
+        progress: Progress,
+    ) -> None:
+        self.backbone = backbone
+        self._own_size = backbone.info.feature_size
+        self._options = options
+        self._layers = choose_layers(backbone, layers) if layers is not None else ()
+        self._directory = cache_directory
+        self._strict = strict
+        self._audit = audit
+        self._progress = progress
+
+    def look(self, dataset: Dataset) -> InspectionTable | None:
+        """Embed every image of a dataset; returns their inspections where they will be audited."""
+        whole = LayeredBackbone(self.backbone, self._layers) if self._layers else self.backbone
+        samples, directory = dataset.samples, self._directory
+        extractor = Extractor(whole, self._options, samples=samples, cache_directory=directory, progress=self._progress)
+        with opened_cache(directory if self._audit else None) as cache:
+            inspections = Inspections(len(samples), cache) if self._audit else None
+            self._features = extractor.extract(
+                samples, learning=True, strict=self._strict, inspections=inspections, progress=self._progress
+            )
+            if inspections is not None:
+                inspections.keep()
+        self.extractor = extractor
+        return inspections.table if inspections is not None else None
+
+    def divide(self, dataset: Dataset) -> dict[str, FeatureSet]:
+        """Return the features of each split. Of several layers, those relevant on the training images are kept."""
+        parts = {name: self._features.select(dataset.splits.get(name, ())) for name in SPLITS}
+        if not self._layers or not parts["train"].samples:
+            return parts
+        rows, labels = parts["train"].examples
+        columns = relevant_features(rows, labels, len(dataset.class_names), KEPT * self._own_size)
+        self.backbone = LayeredBackbone(self.backbone, self._layers, columns)
+        return {name: part.keep(columns) for name, part in parts.items()}
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a bundle says of how its features are computed, JSON-ready."""
+        layers = {"layers": self.backbone.record} if isinstance(self.backbone, LayeredBackbone) else {}
+        return {**self.extractor.record, **layers}
