@@ -1,4 +1,4 @@
-"""What tests share: real photos where they are at hand, small pictures made here, and an untrained network."""
+"""What tests share: real photos where they are at hand, small pictures made here, and classifiers of them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ from tlcore import Registry, TrainOptions, TrainResult, train
 
 SHARED = Path(os.environ.get("TLCORE_SHARED", Path(__file__).parents[1] / ".." / "shared")).resolve()
 
+IN_THE_BOX = TrainOptions(backbone="mini")
+"""What most tests train with: the pretrained network that comes along, so that they show real transfer on any machine."""
+
 UNTRAINED = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrained": False, "image_size": 32})
-"""A network of half a million random weights: enough to tell coloured shapes apart, and quick."""
+"""A network of half a million random weights, for what must be said of one."""
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +96,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(shapes: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     """A bundle trained on the shapes; shared between tests, so never to be changed."""
-    return train(str(shapes), tmp_path_factory.mktemp("bundles") / "shapes-bundle", UNTRAINED, registry=registry)
+    return train(str(shapes), tmp_path_factory.mktemp("bundles") / "shapes-bundle", IN_THE_BOX, registry=registry)
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ class Cancelled(Exception):
     pass
 
 
-OPTIONS = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrained": False, "image_size": 32})
+OPTIONS = TrainOptions(backbone="mini")
 
 
 def test_training_prints_nothing_and_tells_its_progress(

@@ -132,8 +132,7 @@ def test_a_head_of_theirs_is_exported_and_served_without_torch(run: Run, photos:
     pytest.importorskip("tlcore.export", reason="exporting is not part of this tlcore")
     pytest.importorskip("starlette", reason="the server needs starlette")
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
-    network = ["--backbone", "timm/test_resnet", "--set", "backbone.pretrained=false", "--set", "backbone.image_size=32"]
-    arguments = ["train", str(photos), *network, "--head", "boosted", "--set", "head.trees=10"]
+    arguments = ["train", str(photos), "--backbone", "mini", "--head", "boosted", "--set", "head.trees=10"]
     trained = run("-m", "tlcore_cli", *arguments, "--output", str(tmp_path / "shapes"))
     assert trained.returncode == 0, trained.stderr
     exported = run("-m", "tlcore_cli", "export", str(tmp_path / "shapes"), "-o", str(tmp_path / "shapes.onnx"))

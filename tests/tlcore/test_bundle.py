@@ -39,9 +39,9 @@ def test_it_holds_no_pickle_and_every_file_it_promises(trained: TrainResult) -> 
 def test_the_record_says_where_everything_comes_from(trained: TrainResult) -> None:
     document = json.loads((trained.bundle.path / "tlcore.json").read_text())
     assert document["classes"] == ["bar", "circle", "square"]
-    assert document["plugins"].keys() == {"tlcore:datasets", "tlcore:timm", "tlcore:heads"}
+    assert document["plugins"].keys() == {"tlcore:datasets", "tlcore:mini", "tlcore:heads"}
     assert document["dataset"]["counts"] == {"train": 24, "validation": 6, "test": 6}
-    assert document["backbone"]["pretrained"] is False
+    assert document["backbone"]["pretrained"] is True
     assert document["seed"] == 0
     assert {"python", "tlcore", "torch", "timm"} <= document["versions"].keys()
 
@@ -59,7 +59,7 @@ print(json.dumps(network.pretrained_cfg.get("label_names")))
 
 def test_plain_timm_gives_the_same_logits_in_a_process_without_tlcore(trained: TrainResult, tmp_path: Path) -> None:
     bundle = trained.bundle
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 128, 128, 3), dtype=np.uint8)
     np.save(tmp_path / "inputs.npy", bundle.record.preprocess.normalise(pixels))
     paths = [str(bundle.path), str(tmp_path / "inputs.npy"), str(tmp_path / "logits.npy")]
     done = subprocess.run([sys.executable, "-c", PLAIN_TIMM, *paths], capture_output=True, text=True, check=True)

@@ -65,10 +65,10 @@ def test_one_image_alone_is_a_mistake_that_is_told(classifier: Classifier) -> No
 
 
 def test_run_says_what_it_takes(classifier: Classifier) -> None:
-    with pytest.raises(ModelFileError, match=r"takes uint8 \(images, 32, 32, 3\), got uint8 \(1, 8, 8, 3\)"):
+    with pytest.raises(ModelFileError, match=r"takes uint8 \(images, 128, 128, 3\), got uint8 \(1, 8, 8, 3\)"):
         classifier.run(np.zeros((1, 8, 8, 3), np.uint8))
     with pytest.raises(ModelFileError, match="has no output 'nothing'; it has: probabilities, logits"):
-        classifier.run(np.zeros((1, 32, 32, 3), np.uint8), ("nothing",))
+        classifier.run(np.zeros((1, 128, 128, 3), np.uint8), ("nothing",))
 
 
 def test_a_plain_file_needs_a_preprocess_record(plain_onnx: Path, exported: Path) -> None:

@@ -20,7 +20,7 @@ def test_reads_what_onnx_reads(exported: Path) -> None:
     assert sum(graph.operations.values()) == len(model.graph.node)
     assert graph.metadata == {entry.key: entry.value for entry in model.metadata_props}
     assert [entry.name for entry in graph.inputs] == ["images"]
-    assert graph.inputs[0].shape == ("batch", 32, 32, 3)
+    assert graph.inputs[0].shape == ("batch", 128, 128, 3)
     assert [entry.name for entry in graph.outputs] == ["probabilities", "logits", "features", "activation_map"]
 
 

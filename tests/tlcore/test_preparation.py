@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import UNTRAINED, draw_shape, write_shapes
+from tests.conftest import IN_THE_BOX, draw_shape, write_shapes
 from tlcore import Registry, TrainResult, train
 from tlcore.errors import DatasetError, OptionError
 from tlcore.exclusion import write_exclusions
@@ -30,7 +30,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_copies_stay_in_one_split_and_are_told(copied: Path, registry: Registry, tmp_path: Path) -> None:
-    result = train(str(copied), tmp_path / "bundle", UNTRAINED, registry=registry)
+    result = train(str(copied), tmp_path / "bundle", IN_THE_BOX, registry=registry)
     where = split_of(result)
     for index in range(8):
         name = f"circle/{index:03d}"
@@ -41,13 +41,13 @@ def test_copies_stay_in_one_split_and_are_told(copied: Path, registry: Registry,
 
 
 def test_without_the_audit_nothing_is_told(copied: Path, registry: Registry, tmp_path: Path) -> None:
-    result = train(str(copied), tmp_path / "bundle", replace(UNTRAINED, audit=False), registry=registry)
+    result = train(str(copied), tmp_path / "bundle", replace(IN_THE_BOX, audit=False), registry=registry)
     assert "cop" not in "".join(result.notes)
 
 
 def test_exclusions_are_obeyed_and_recorded(shapes: Path, registry: Registry, tmp_path: Path) -> None:
     write_exclusions(tmp_path / "out.tsv", {"bar/000.png": "blank", "circle/003.png": ""}, dataset="shapes")
-    result = train(str(shapes), tmp_path / "bundle", replace(UNTRAINED, exclude=tmp_path / "out.tsv"), registry=registry)
+    result = train(str(shapes), tmp_path / "bundle", replace(IN_THE_BOX, exclude=tmp_path / "out.tsv"), registry=registry)
     assert sum(result.counts.values()) == 34
     assert not {"bar/000.png", "circle/003.png"} & split_of(result).keys()
     assert next(entry.reason for entry in result.left_out) == "bar/000.png: excluded by out.tsv (blank)"
@@ -63,7 +63,7 @@ def test_an_earlier_split_is_used_again(shapes: Path, registry: Registry, traine
     tested = next(name for name, _ in trained.bundle.split["test"])
     shutil.copy(grown / tested, grown / tested.replace(".png", "-copy.png"))
     draw_shape("bar", 50).save(grown / "bar" / "050.png")
-    options = replace(UNTRAINED, seed=7, split_from=trained.bundle.path)
+    options = replace(IN_THE_BOX, seed=7, split_from=trained.bundle.path)
     result = train(str(grown), tmp_path / "bundle", options, registry=registry)
     where = split_of(result)
     kept = {name: split for name, split in split_of(trained).items() if name in where}
@@ -79,14 +79,14 @@ def test_a_split_of_other_data_is_refused(registry: Registry, trained: TrainResu
     other = write_shapes(tmp_path / "other", per_class=4, shapes=("circle", "bar"))
     for path in other.rglob("*.png"):
         path.rename(path.with_name(f"x{path.name}"))
-    options = replace(UNTRAINED, split_from=trained.bundle.path)
+    options = replace(IN_THE_BOX, split_from=trained.bundle.path)
     with pytest.raises(DatasetError, match=r"has none of the .* training images of the bundle to split from"):
         train(str(other), tmp_path / "bundle", options, registry=registry)
     assert not (tmp_path / "bundle").exists()
 
 
 def test_folds_measure_every_image_and_learn_from_all(shapes: Path, registry: Registry, tmp_path: Path) -> None:
-    result = train(str(shapes), tmp_path / "bundle", replace(UNTRAINED, folds=3), registry=registry)
+    result = train(str(shapes), tmp_path / "bundle", replace(IN_THE_BOX, folds=3), registry=registry)
     measured = result.metrics["cross-validation"]
     assert measured.top1.total == 36
     assert measured.top1.value > 0.7
@@ -103,18 +103,18 @@ def test_folds_find_nothing_in_noise(shapes: Path, registry: Registry, tmp_path:
         folder = noise / str((index * 7919 % 36) % 2)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / f"{index}.png")
-    result = train(str(noise), tmp_path / "bundle", replace(UNTRAINED, folds=6), registry=registry)
+    result = train(str(noise), tmp_path / "bundle", replace(IN_THE_BOX, folds=6), registry=registry)
     assert result.metrics["cross-validation"].top1.low < 0.5
 
 
 def test_folds_and_an_earlier_split_exclude_each_other() -> None:
     with pytest.raises(OptionError, match="give either folds or a bundle"):
-        replace(UNTRAINED, folds=3, split_from=Path("bundle"))
+        replace(IN_THE_BOX, folds=3, split_from=Path("bundle"))
 
 
 def test_folds_say_which_classes_cannot_be_learned(registry: Registry, tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", per_class=5)
     (root / "lonely").mkdir()
     draw_shape("bar", 90).save(root / "lonely" / "1.png")
-    result = train(str(root), tmp_path / "bundle", replace(UNTRAINED, folds=2), registry=registry)
+    result = train(str(root), tmp_path / "bundle", replace(IN_THE_BOX, folds=2), registry=registry)
     assert "one image only of lonely: the fold that tests it has not learned it" in result.notes

@@ -12,20 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.conftest import write_distribution, write_shapes
 from tlcore import TrainResult, __version__
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-TINY = ("--backbone", "timm/test_resnet", "--set", "backbone.pretrained=false", "--set", "backbone.image_size=32")
+IN_THE_BOX = ("--backbone", "mini")
 
 
 def test_the_whole_way(run_tl: Run, shapes: Path, tmp_path: Path) -> None:
-    trained = run_tl("train", str(shapes), *TINY, "--output", "mine", "--class-weight", "balanced")
+    trained = run_tl("train", str(shapes), *IN_THE_BOX, "--output", "mine", "--class-weight", "balanced")
     assert trained.returncode == 0, trained.stderr
-    assert "3 classes, 24 train, 6 validation, 6 test; timm/test_resnet + tlcore:linear" in trained.stdout
+    assert "3 classes, 24 train, 6 validation, 6 test; mini + tlcore:linear" in trained.stdout
     assert "saved to mine in" in trained.stdout
-    assert "note: timm/test_resnet is untrained" in trained.stderr
+    assert "untrained" not in trained.stderr
     evaluated = run_tl("evaluate", "mine", str(shapes), "--json")
     assert json.loads(evaluated.stdout)["seen"] == 30
     shown = run_tl("evaluate", "mine", str(shapes))
@@ -35,9 +36,9 @@ def test_the_whole_way(run_tl: Run, shapes: Path, tmp_path: Path) -> None:
 
 
 def test_train_json_is_alone_on_stdout(run_tl: Run, shapes: Path) -> None:
-    done = run_tl("train", str(shapes), *TINY, "--json", "--seed", "3")
+    done = run_tl("train", str(shapes), *IN_THE_BOX, "--json", "--seed", "3")
     document = json.loads(done.stdout)
-    assert document["bundle"] == "shapes-test_resnet"
+    assert document["bundle"] == "shapes-mini"
     assert set(document["metrics"]) == {"validation", "test"}
 
 
@@ -168,9 +169,19 @@ def test_demo_goes_the_whole_way_offline(run_tl: Run, tmp_path: Path) -> None:
     done = run_tl("demo")
     assert done.returncode == 0, done.stderr
     assert "a few held-out digits" in done.stdout
+    assert "contact sheet: digits-demo.png" in done.stdout
     assert (tmp_path / "cwd" / "digits-demo" / "model.safetensors").is_file()
     accuracy = float(next(line for line in done.stdout.splitlines() if line.startswith("test ")).split()[2])
-    assert accuracy > 85
+    assert accuracy > 97
+    with Image.open(tmp_path / "cwd" / "digits-demo.png") as sheet:
+        assert sheet.width > 3 * 224, "an answer, feature maps, an ideal image and an adversarial one stand side by side"
+
+
+def test_demo_without_visualizers_says_what_is_missing(run_tl: Run, tmp_path: Path) -> None:
+    done = run_tl("--disable-plugin", "tlcore:visualizers", "demo", "--sheet", "looks/sheet.png")
+    assert done.returncode == 0, done.stderr
+    assert "note: left out of it: features (unknown visualizer 'features'); ideal" in done.stderr
+    assert (tmp_path / "cwd" / "looks" / "sheet.png").is_file()
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\nb", "[red]x", "\udcff"], ids=["long", "newline", "markup", "not-utf8"])
@@ -189,15 +200,15 @@ def test_a_cache_that_cannot_be_written_is_told(
 ) -> None:
     (tmp_path / "home").write_text("a file")
     monkeypatch.setenv("TLCORE_HOME", str(tmp_path / "home"))
-    done = run_tl("train", str(shapes), *TINY)
+    done = run_tl("train", str(shapes), *IN_THE_BOX)
     assert done.returncode == 2
     assert "cannot be kept: Not a directory; TLCORE_HOME names another place, --no-cache does without" in done.stderr
-    unaudited = run_tl("train", str(shapes), *TINY, "--no-audit")
+    unaudited = run_tl("train", str(shapes), *IN_THE_BOX, "--no-audit")
     assert "features cannot be kept: Not a directory; TLCORE_HOME names another place" in unaudited.stderr
-    assert run_tl("train", str(shapes), *TINY, "--no-cache").returncode == 0
+    assert run_tl("train", str(shapes), *IN_THE_BOX, "--no-cache").returncode == 0
 
 
 def test_no_share_held_out_measures_nothing_and_says_so(run_tl: Run, shapes: Path) -> None:
-    done = run_tl("train", str(shapes), *TINY, "--test", "0", "--validation", "0")
+    done = run_tl("train", str(shapes), *IN_THE_BOX, "--test", "0", "--validation", "0")
     assert done.returncode == 0, done.stderr
     assert "no test images: accuracy on new photos was not measured" in done.stderr

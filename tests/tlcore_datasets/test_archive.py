@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import UNTRAINED, draw_shape
+from tests.conftest import IN_THE_BOX, draw_shape
 from tests.tlcore.audit.planted import encoded
 from tlcore import Dataset, Registry, train
 from tlcore.audit import audit_dataset
@@ -72,7 +72,7 @@ def test_at_most_so_many_of_each_class(tmp_path: Path) -> None:
 
 
 def test_training_from_an_archive(tmp_path: Path, registry: Registry) -> None:
-    result = train(f"zip:{write(tmp_path / 'a.zip', MEMBERS)}", tmp_path / "bundle", UNTRAINED, registry=registry)
+    result = train(f"zip:{write(tmp_path / 'a.zip', MEMBERS)}", tmp_path / "bundle", IN_THE_BOX, registry=registry)
     assert sum(result.counts.values()) == 16
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import UNTRAINED, draw_shape
+from tests.conftest import IN_THE_BOX, draw_shape
 from tests.tlcore.audit.planted import encoded
 from tlcore import Registry, train
 from tlcore.audit import audit_dataset
@@ -26,7 +26,7 @@ def test_labels_of_any_script_train_and_come_back(tmp_path: Path, registry: Regi
     for name in names:
         for index in range(4):
             put(tmp_path / "data" / name / f"фото {index}.png", encoded(draw_shape("circle", index + len(name)), "PNG"))
-    result = train(str(tmp_path / "data"), tmp_path / "bundle", UNTRAINED, registry=registry)
+    result = train(str(tmp_path / "data"), tmp_path / "bundle", IN_THE_BOX, registry=registry)
     assert set(result.bundle.record.classes) == set(names)
 
 
@@ -53,7 +53,7 @@ def test_read_only_media(tmp_path: Path, registry: Registry) -> None:
     for path in [*root.rglob("*"), root]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        result = train(str(root), tmp_path / "bundle", UNTRAINED, registry=registry, cache_directory=tmp_path / "cache")
+        result = train(str(root), tmp_path / "bundle", IN_THE_BOX, registry=registry, cache_directory=tmp_path / "cache")
         assert sum(result.counts.values()) == 10
     finally:
         for path in [root, *root.rglob("*")]:
@@ -89,6 +89,6 @@ def test_files_that_may_not_be_read_are_listed(tmp_path: Path) -> None:
 
 def test_a_folder_copied_elsewhere_splits_alike(tmp_path: Path, shapes: Path, registry: Registry) -> None:
     shutil.copytree(shapes, tmp_path / "copy")
-    first = train(str(shapes), tmp_path / "one", UNTRAINED, registry=registry)
-    second = train(str(tmp_path / "copy"), tmp_path / "two", UNTRAINED, registry=registry)
+    first = train(str(shapes), tmp_path / "one", IN_THE_BOX, registry=registry)
+    second = train(str(tmp_path / "copy"), tmp_path / "two", IN_THE_BOX, registry=registry)
     assert first.bundle.split == second.bundle.split

@@ -14,16 +14,21 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("timm")
+pytest.importorskip("sklearn")
 
 import timm
 import torch
 from safetensors.numpy import save_file
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from timm.data import create_transform, resolve_data_config
 
 from tlcore.errors import BackboneError
 from tlcore_mini import DirectoryOptions, MiniOptions, tlcore_backbones, weights
 from tlcore_mini.backbone import MiniBackbone
 from tlcore_mini.factories import from_directory, from_package
+from tlcore_mini.training.measure import mcnemar
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,21 @@ def test_untrained_is_seeded_and_differs() -> None:
     digests = [from_package(None, MiniOptions(pretrained=False, seed=seed)).info.weights_digest for seed in (0, 0, 1)]
     assert digests[0] == digests[1] != digests[2]
     assert digests[0] != from_package(None, MiniOptions()).info.weights_digest
+
+
+def test_what_it_was_taught_transfers_to_a_domain_it_never_saw(backbone: MiniBackbone) -> None:
+    """Handwritten digits, five of each to learn from: far above the same network with random weights."""
+    data = load_digits()
+    pictures = [Image.fromarray((255 - 15.9 * grid).astype(np.uint8)).convert("RGB") for grid in data.images[:400]]
+    pixels = np.stack([backbone.info.preprocess.pixels(picture.resize((128, 128))) for picture in pictures])
+    fitting = np.concatenate([np.flatnonzero(data.target[:300] == digit)[:5] for digit in range(10)])
+    right = []
+    for one in (backbone, from_package(None, MiniOptions(pretrained=False))):
+        scaler = StandardScaler().fit(one.features(pixels[fitting]))
+        head = LogisticRegression(C=0.01).fit(scaler.transform(one.features(pixels[fitting])), data.target[fitting])
+        right.append(head.predict(scaler.transform(one.features(pixels[300:]))) == data.target[300:400])
+    assert right[0].mean() > right[1].mean() + 0.15
+    assert mcnemar(*right) < 0.001
 
 
 @pytest.mark.parametrize("with_classifier", [True, False], ids=["classifier", "features-only"])

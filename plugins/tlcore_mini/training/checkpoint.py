@@ -76,5 +76,11 @@ def load(folder: Path, student: nn.Module, averaged: nn.Module, optimiser: torch
     return Progress(**record["progress"])
 
 
+def load_averaged(folder: Path, student: nn.Module) -> None:
+    """Puts the averaged weights of the run in `folder` into `student`. Raises FileNotFoundError where it holds no run."""
+    record = json.loads((folder / "state.json").read_text())
+    student.load_state_dict(_under(load_file(folder / record["file"]), "averaged."))
+
+
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -79,13 +79,21 @@ class Trainer:
     """
 
     def __init__(
-        self, data_folder: Path, cache_folder: Path, run_folder: Path, settings: TrainSettings, worker: int
+        self,
+        data_folder: Path,
+        cache_folder: Path,
+        run_folder: Path,
+        settings: TrainSettings,
+        worker: int,
+        start: Path | None = None,
     ) -> None:
         torch.set_num_threads(1)
         torch.manual_seed(settings.seed)
         self.settings, self.worker, self.run_folder = settings, worker, run_folder
         self.batches = Batches(cache_folder, settings.batch, settings.seed, worker)
         self.student = Student(self.batches.teacher_features).to(memory_format=torch.channels_last)
+        if start is not None:
+            checkpoint.load_averaged(start, self.student)
         self.averaged = ModelEmaV3(self.student, decay=settings.average_decay, use_warmup=True)
         self.optimiser = create_optimizer_v2(
             self.student,
@@ -158,18 +166,29 @@ class Trainer:
 
 
 def _work(
-    worker: int, data_folder: Path, cache_folder: Path, run_folder: Path, settings: TrainSettings, meeting: str
+    worker: int,
+    data_folder: Path,
+    cache_folder: Path,
+    run_folder: Path,
+    settings: TrainSettings,
+    start: Path | None,
+    meeting: str,
 ) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=worker, world_size=settings.workers)
-    Trainer(data_folder, cache_folder, run_folder, settings, worker).run()
+    Trainer(data_folder, cache_folder, run_folder, settings, worker, start).run()
     distributed.destroy_process_group()
 
 
-def train(data_folder: Path, cache_folder: Path, run_folder: Path, settings: TrainSettings) -> None:
-    """Trains, or goes on with what `run_folder` holds; ends with `averaged.safetensors` there."""
+def train(
+    data_folder: Path, cache_folder: Path, run_folder: Path, settings: TrainSettings, start: Path | None = None
+) -> None:
+    """Trains, or goes on with what `run_folder` holds; ends with `averaged.safetensors` there.
+
+    A new run begins with random weights, or with the averaged ones of the finished run in the folder `start`.
+    """
     run_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = (data_folder, cache_folder, run_folder, settings, str(Path(folder) / "meeting"))
+        arguments = (data_folder, cache_folder, run_folder, settings, start, str(Path(folder) / "meeting"))
         spawn(_work, arguments, nprocs=settings.workers, daemon=True)  # type: ignore[no-untyped-call]
 
 
@@ -182,6 +201,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data_folder", "cache_folder", "run_folder"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--start", type=Path, help="folder of a finished run, whose averaged weights this one begins with")
+    parser.add_argument("--seed", type=int, default=TrainSettings.seed)
     parser.add_argument("--phases", type=_phases, default=TrainSettings.phases, help="size:steps,size:steps,...")
     parser.add_argument("--decay-steps", type=int, default=TrainSettings.decay_steps)
     parser.add_argument("--optimiser", default=TrainSettings.optimiser)
@@ -200,7 +221,8 @@ def main() -> None:
     )
     arguments["batch"] = BatchSettings(**{source: arguments.pop(source) for source in ("tiny", "pets", "samples")})
     data_folder, cache_folder, run_folder = (arguments.pop(name) for name in ("data_folder", "cache_folder", "run_folder"))
-    train(data_folder, cache_folder, run_folder, TrainSettings(**arguments))
+    start = arguments.pop("start")
+    train(data_folder, cache_folder, run_folder, TrainSettings(**arguments), start)
 
 
 if __name__ == "__main__":
