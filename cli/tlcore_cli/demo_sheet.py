@@ -32,9 +32,9 @@ _PHOTOS = (
 """Package and path in it of photos under free licences that come with scikit-image and scikit-learn."""
 
 _LOOKS: Mapping[str, tuple[Mapping[str, object], str]] = {
-    "features": ({"layer": ("layer2",), "most": 16}, "what its channels find"),
-    "ideal": ({"seconds": 5.0}, "its ideal image of"),
-    "adversarial": ({"strength": "quick", "onnx": False}, "fooled"),
+    "features": ({"layer": ("layer2",), "most": 16}, "feature maps"),
+    "ideal": ({"seconds": 12.0}, "ideal image"),
+    "adversarial": ({"strength": "quick", "onnx": False}, "adversarial"),
 }
 """Visualizer to its options here, and what its picture is called."""
 
@@ -124,7 +124,7 @@ def _row(
 def _titled(look: str, pictures: Sequence[Picture], title: str) -> Picture:
     """Return the picture that stands for a look, its caption after the title."""
     chosen = next((picture for picture in pictures if picture.name.endswith(look)), pictures[0])
-    return Picture(chosen.name, chosen.pixels, f"{title} {chosen.caption}")
+    return Picture(chosen.name, chosen.pixels, f"{title}: {chosen.caption}")
 
 
 def _answer(subject: Subject, image: Predictable, name: str) -> tuple[Picture, int]:
