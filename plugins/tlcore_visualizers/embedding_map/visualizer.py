@@ -1,0 +1,49 @@
+"""``map``: a dataset laid out as a network sees it, as pictures and as a page to explore."""
+
+from __future__ import annotations
+
+from tlcore.bundle import softmax
+from tlcore.errors import VisualizationError
+from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
+from tlcore_visualizers.embedding_map import MapOptions
+from tlcore_visualizers.embedding_map.embedding import embed
+from tlcore_visualizers.embedding_map.page import map_page
+from tlcore_visualizers.embedding_map.picture import caption, map_picture, photo_picture
+
+
+def create(argument: str | None, options: MapOptions) -> Map:
+    """Make the visualizer."""
+    return Map(options)
+
+
+class Map(Visualizer):
+    """Places of a dataset's images by their pooled features; a bundle's mistakes are marked."""
+
+    def __init__(self, options: MapOptions) -> None:
+        self._options = options
+
+    def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
+        if request.dataset is None:
+            raise VisualizationError("a map is made of a dataset; name a folder of photos with --dataset")
+        if request.images:
+            raise VisualizationError("a map is made of a dataset alone, no single images; add them to its folder")
+        if subject.backbone is None:
+            raise VisualizationError(f"{subject.name} says nothing of its backbone, whose features a map is made of")
+        head = subject.head
+        found = embed(
+            request.dataset,
+            subject.backbone,
+            options=self._options,
+            classify=None if head is None else lambda features: softmax(head.logits(features), subject.temperature),
+            answer_names=subject.class_names,
+            cache_directory=request.cache_directory,
+            seed=request.seed,
+            progress=request.progress,
+        )
+        page = {"map.html": map_page(found, progress=request.progress).encode()} if self._options.page else {}
+        return Visualization(
+            pictures=(map_picture(found), photo_picture(found)),
+            record=found.record,
+            files=page,
+            lines=(caption(found), *(f"left out: {entry.reason}" for entry in found.left_out)),
+        )

@@ -1,0 +1,210 @@
+"""Explaining one image: a saliency map by each method asked for, with its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from PIL import Image
+
+from tlcore.errors import VisualizationError
+from tlcore.progress import Progress, silent
+from tlcore.visualizer import Picture, Subject, file_name
+from tlcore_visualizers.borrowed import borrowed
+from tlcore_visualizers.layers import Layer, choose_layer, device_of, find_layers
+from tlcore_visualizers.saliency import ExplainOptions, Method
+from tlcore_visualizers.saliency.activation import activation_layer, grad_cam, score_cam
+from tlcore_visualizers.saliency.attribution import gradient, integrated_gradients, occlusion, smooth_gradient
+from tlcore_visualizers.saliency.faithfulness import Faithfulness, faithfulness
+from tlcore_visualizers.saliency.overlay import overlay
+
+_BY_LAYER: tuple[Method, ...] = ("grad-cam", "score-cam")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What one method says of one image and class.
+
+    Attributes:
+        method: its name.
+        target: index of the class.
+        probability: of that class.
+        values: (height, width) of the network's input, float32; higher where it speaks more for the class. Occlusion and
+            integrated gradients are negative where it speaks against.
+        scores: deletion and insertion; None where they were not asked for.
+        picture: the map over the photo, with a colour bar.
+        record: everything needed to make it again, JSON-ready.
+    """
+
+    method: Method
+    target: int
+    probability: float
+    values: Float32[np.ndarray, "height width"] = field(repr=False)
+    scores: Faithfulness | None
+    picture: Picture = field(repr=False)
+    record: Mapping[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.picture._repr_html_()
+
+
+def explanation_layer(subject: Subject, options: ExplainOptions) -> Layer | None:
+    """Return the layer that class activation maps are made of, the one asked for or chosen; None where no method needs one.
+
+    Raises:
+        TlcoreError: there is no such layer, or none that serves.
+    """
+    if not set(options.methods) & set(_BY_LAYER):
+        return None
+    layers = find_layers(subject.network, subject.preprocess.image_size)
+    if options.layer is not None:
+        return choose_layer(layers, options.layer)
+    with borrowed(subject.network):
+        return activation_layer(subject.network, layers, subject.preprocess.image_size)
+
+
+def explain(
+    subject: Subject,
+    image: Image.Image,
+    *,
+    target: int | None = None,
+    name: str = "image",
+    options: ExplainOptions | None = None,
+    layer: Layer | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[Explanation, ...]:
+    """Explain what a network makes of one image, by each method that the options name.
+
+    Args:
+        subject: the network; left as found.
+        image: upright RGB, of any size.
+        target: index of the class to explain; by default the likeliest.
+        name: of the image, for the picture's name.
+        options: method and settings.
+        layer: as `explanation_layer` returns it; found where it is needed and not given.
+        seed: of SmoothGrad's noise.
+        progress: told how far it is; an exception it raises cancels the work.
+
+    Raises:
+        TlcoreError: logits or gradients are not finite, or no gradient reaches the image.
+
+    Example::
+
+        explanation, = explain(make_subject("mini", Registry()), Image.open("photo.jpg").convert("RGB"))
+        explanation.values.shape, explanation.scores.insertion
+    """
+    asked = options or ExplainOptions()
+    chosen = layer or explanation_layer(subject, asked)
+    inputs = torch.from_numpy(subject.preprocess.normalise(subject.preprocess.pixels(image)[None]))
+    network = subject.network
+    with borrowed(network):
+        inputs = inputs.to(device_of(network))
+        with torch.no_grad():
+            logits = network(inputs)
+        if not torch.isfinite(logits).all():
+            raise VisualizationError(f"{subject.name} gives logits of {name} that are not finite; are its weights whole?")
+        index = int(logits.argmax()) if target is None else target
+        probability = float((logits / subject.temperature).softmax(1)[0, index])
+        done = []
+        for method in asked.methods:
+            values = _values(method, subject, inputs, index, chosen, asked, seed, progress)
+            _check(values, method, subject.name, name)
+            scores = None
+            if asked.steps:
+                scores = faithfulness(
+                    network, inputs, values, index, steps=asked.steps, temperature=subject.temperature, progress=progress
+                )
+            done.append(_explanation(subject, image, name, method, values, scores, index, probability, chosen, asked, seed))
+    return tuple(done)
+
+
+def _values(
+    method: Method,
+    subject: Subject,
+    inputs: torch.Tensor,
+    target: int,
+    layer: Layer | None,
+    options: ExplainOptions,
+    seed: int,
+    progress: Progress,
+) -> np.ndarray:
+    network, preprocess = subject.network, subject.preprocess
+    black = torch.tensor([-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]).view(1, 3, 1, 1)
+    by_layer: dict[Method, Callable[[Layer], torch.Tensor]] = {
+        "grad-cam": lambda chosen: grad_cam(network, inputs, target, chosen),
+        "score-cam": lambda chosen: score_cam(network, inputs, target, chosen, channels=options.channels, progress=progress),
+    }
+    by_pixel: dict[Method, Callable[[], torch.Tensor]] = {
+        "gradient": lambda: gradient(network, inputs, target),
+        "smooth-grad": lambda: smooth_gradient(network, inputs, target, seed=seed, progress=progress),
+        "integrated-gradients": lambda: integrated_gradients(
+            network, inputs, target, black=black.to(inputs), progress=progress
+        ),
+        "occlusion": lambda: occlusion(network, inputs, target, progress=progress),
+    }
+    if method in by_layer:
+        assert layer is not None
+        values = by_layer[method](layer)
+    else:
+        values = by_pixel[method]()
+    result: np.ndarray = values.float().cpu().numpy()
+    return result
+
+
+def _check(values: np.ndarray, method: Method, subject: str, image: str) -> None:
+    if not np.isfinite(values).all():
+        raise VisualizationError(f"{subject}: the {method} map of {image} is not finite; are the network's weights whole?")
+    if method in ("gradient", "smooth-grad", "integrated-gradients") and not values.any():
+        raise VisualizationError(
+            f"{subject}: no gradient reaches {image}, so there is no {method} map; choose occlusion or score-cam"
+        )
+
+
+def _explanation(
+    subject: Subject,
+    image: Image.Image,
+    name: str,
+    method: Method,
+    values: np.ndarray,
+    scores: Faithfulness | None,
+    target: int,
+    probability: float,
+    layer: Layer | None,
+    options: ExplainOptions,
+    seed: int,
+) -> Explanation:
+    class_name = subject.class_name(target)
+    told = [f"{method}: {class_name} {100 * probability:.1f} %"]
+    if scores is not None:
+        told.append(f"deletion {scores.deletion:.2f}, insertion {scores.insertion:.2f}")
+    if not (values > 0).any():
+        told.append("nothing in view speaks for it")
+    pixels, size = overlay(image, values, subject.preprocess.region(image.size))
+    if size != image.size:
+        told.append(f"{image.width} x {image.height} pixels shown as {size[0]} x {size[1]}")
+    used = layer if method in _BY_LAYER else None
+    return Explanation(
+        method=method,
+        target=target,
+        probability=probability,
+        values=values,
+        scores=scores,
+        picture=Picture(file_name(f"{Path(name).stem[:40]}-{class_name[:24]}-{method}"), pixels, "; ".join(told)),
+        record={
+            "image": name,
+            "image_size": list(image.size),
+            "method": method,
+            "class": {"index": target, "name": class_name, "probability": probability},
+            "layer": None if used is None else used.name,
+            "channels": options.channels if method == "score-cam" else None,
+            "steps": options.steps,
+            "seed": seed,
+            "scores": None if scores is None else scores.to_dict(),
+        },
+    )
