@@ -114,7 +114,13 @@ class HeadSpec(_Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class VisualizerSpec(_Spec):
-    """Offers a way to look into or fool a network; the factory returns a `tlcore.Visualizer`."""
+    """Offers a way to look into or fool a network; the factory returns a `tlcore.Visualizer`.
+
+    Attributes:
+        needs_classifier: False where it serves for networks without a classifier too.
+    """
+
+    needs_classifier: bool = True
 
 
 Spec = BackboneSpec | DatasetSpec | HeadSpec | VisualizerSpec

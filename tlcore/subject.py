@@ -38,7 +38,9 @@ class HeadedNetwork(torch.nn.Module):
         return cast(torch.Tensor, self.head(features))
 
 
-def make_subject(model: str, registry: Registry, options: Mapping[str, object] | None = None) -> Subject:
+def make_subject(
+    model: str, registry: Registry, options: Mapping[str, object] | None = None, *, needs_classifier: bool = True
+) -> Subject:
     """Make the subject that `model` names: a bundle's directory, or a backbone with its own classifier.
 
     The network is a copy of its own, in evaluation mode, channels last, its weights frozen; gradients flow to its input.
@@ -47,9 +49,10 @@ def make_subject(model: str, registry: Registry, options: Mapping[str, object] |
         model: a directory that holds a bundle, or a backbone's name as `Registry.backbone` takes it.
         registry: where names are looked up.
         options: of the backbone; a bundle takes none.
+        needs_classifier: False where a backbone without a classifier serves too: its network then ends in pooled features.
 
     Raises:
-        BackboneError: the backbone has no classifier, or is no torch network.
+        BackboneError: the backbone has no classifier and one is needed, or it is no torch network.
         BundleError: the bundle is damaged.
         UnknownNameError: there is no such thing.
     """
@@ -58,7 +61,8 @@ def make_subject(model: str, registry: Registry, options: Mapping[str, object] |
         if options:
             raise OptionError(f"{model} is a bundle and takes no backbone options, got {', '.join(options)}")
         return bundle_subject(load_bundle(path, registry))
-    return backbone_subject(registry.backbone(model, options), model, registry, options or {})
+    backbone = registry.backbone(model, options)
+    return backbone_subject(backbone, model, registry, options or {}, needs_classifier=needs_classifier)
 
 
 def bundle_subject(bundle: Bundle) -> Subject:
@@ -78,6 +82,8 @@ def bundle_subject(bundle: Bundle) -> Subject:
         class_names=record.classes,
         temperature=record.temperature,
         bundle=bundle.path,
+        backbone=bundle.backbone,
+        head=bundle.head,
         record={
             "bundle": str(bundle.path),
             "backbone": record.backbone["name"],
@@ -88,13 +94,15 @@ def bundle_subject(bundle: Bundle) -> Subject:
     )
 
 
-def backbone_subject(backbone: Backbone, name: str, registry: Registry, options: Mapping[str, object]) -> Subject:
-    """Make the subject of a backbone with its own classifier, under the name it was asked for by."""
+def backbone_subject(
+    backbone: Backbone, name: str, registry: Registry, options: Mapping[str, object], *, needs_classifier: bool = True
+) -> Subject:
+    """Make the subject of a backbone, with its own classifier where one is needed, under the name it was asked for by."""
     info = backbone.info
     network = _frozen(backbone.torch_network())
     classes = _count_classes(network, info.preprocess, name)
     headless = getattr(network, "num_classes", classes) == 0
-    if headless or classes < 2:
+    if needs_classifier and (headless or classes < 2):
         raise BackboneError(
             f"{name} has no classifier of its own; train one on your photos ('tl train PHOTOS --backbone {name}') "
             "and give the bundle"
@@ -106,6 +114,7 @@ def backbone_subject(backbone: Backbone, name: str, registry: Registry, options:
         network=network,
         preprocess=info.preprocess,
         class_names=info.class_names,
+        backbone=backbone,
         record=_backbone_record(backbone, name, registry, options),
     )
 

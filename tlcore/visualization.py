@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tlcore.dataset import Dataset
@@ -14,6 +15,7 @@ from tlcore.prediction import Predictable, image_source
 from tlcore.progress import Progress, silent
 from tlcore.provenance import package_versions, plain_options, plugins_used
 from tlcore.registry import Registry
+from tlcore.specs import VisualizerSpec
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest
 
 FORMAT = "tlcore-visualization"
@@ -50,6 +52,7 @@ def visualize(
     options: VisualizeOptions | None = None,
     *,
     registry: Registry,
+    cache_directory: Path | None = None,
     progress: Progress = silent,
     rescue: Callable[[Visualization], None] | None = None,
 ) -> Visualization:
@@ -61,6 +64,7 @@ def visualize(
         images: paths, encoded bytes or image sources.
         options: classes, dataset, judges, seed and the plugin objects' own options.
         registry: where names are looked up.
+        cache_directory: where pooled features are kept, for visualizers that need them; None keeps none.
         progress: told how far it is.
         rescue: given the best so far where Ctrl-C interrupts the work; see `Visualizer.visualize`.
 
@@ -79,7 +83,9 @@ def visualize(
 
     asked = options or VisualizeOptions()
     visualizer = registry.visualizer(name, asked.options)
-    subject = make_subject(model, registry, asked.backbone_options)
+    spec = registry.resolve("visualizer", name).offer.spec
+    needs_classifier = not isinstance(spec, VisualizerSpec) or spec.needs_classifier
+    subject = make_subject(model, registry, asked.backbone_options, needs_classifier=needs_classifier)
     encoded = [(told, read_image(source, told)) for told, source in map(image_source, images)]
     dataset = registry.dataset(asked.dataset, asked.dataset_options) if asked.dataset is not None else None
     request = VisualizationRequest(
@@ -90,6 +96,7 @@ def visualize(
         judges=tuple(make_subject(judge, registry) for judge in asked.judges),
         frames=asked.frames,
         seed=asked.seed,
+        cache_directory=cache_directory,
         progress=progress,
     )
     record = _record(name, subject, request, asked, registry)

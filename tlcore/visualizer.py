@@ -13,8 +13,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset
 from tlcore.errors import OptionError, PluginError
+from tlcore.head import FittedHead
 from tlcore.label import find_label
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress, silent
@@ -36,6 +38,8 @@ class Subject:
         class_names: in logit order; empty where they have no names. A name may list synonyms, parted by ``", "``.
         temperature: what logits are divided by before the softmax; 1 unless a bundle's was fitted.
         bundle: the directory of the bundle it was made of; None where it is a backbone with its own classifier.
+        backbone: what it was made of, for those who need pooled features, which are kept from one time to the next; or None.
+        head: of a bundle, from pooled features to logits; None where it is a backbone with its own classifier.
         record: everything needed to make it again, JSON-ready.
     """
 
@@ -45,6 +49,8 @@ class Subject:
     class_names: tuple[str, ...] = ()
     temperature: float = 1.0
     bundle: Path | None = None
+    backbone: Backbone | None = field(default=None, repr=False)
+    head: FittedHead | None = field(default=None, repr=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def find_class(self, text: str) -> int:
@@ -126,6 +132,7 @@ class VisualizationRequest:
         judges: other networks, by which the result is judged.
         frames: whether to show how each picture came about.
         seed: of anything random.
+        cache_directory: where pooled features are kept; None keeps none.
         progress: told how far it is; what it raises cancels the work and reaches the caller unchanged.
         keep: given, whenever there is something worth keeping, a function that makes a visualization of it. It is called
             if the work is interrupted by Ctrl-C, and must do without further progress.
@@ -138,6 +145,7 @@ class VisualizationRequest:
     judges: tuple[Subject, ...] = ()
     frames: bool = False
     seed: int = 0
+    cache_directory: Path | None = None
     progress: Progress = silent
     keep: Keep = _forget
 

@@ -50,6 +50,7 @@ SHARED: tuple[click.Parameter, ...] = (
         help="Where the pictures go.  [default: NAME-MODEL here]",
     ),
     click.Option(["--overwrite"], is_flag=True, help="Replace earlier pictures there."),
+    click.Option(["--no-cache"], is_flag=True, help="Neither read nor keep features."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print the record as JSON on stdout."),
     set_option("backbone", "dataset", "visualizer"),
 )  # fmt: skip
@@ -59,6 +60,7 @@ SHARED: tuple[click.Parameter, ...] = (
 def run(context: click.Context, name: str) -> None:
     """Make the pictures that the running command asks of the visualizer `name`, save them, and tell what came out."""
     from tlcore.memory import keep_freed
+    from tlcore.paths import cache_directory
     from tlcore.visualization import VisualizeOptions
     from tlcore.visualization import visualize as visualize_model
     from tlcore.visualization_files import check_output, save_visualization
@@ -93,6 +95,7 @@ def run(context: click.Context, name: str) -> None:
             list(expand_images(asked["images"])),
             options,
             registry=own.registry(),
+            cache_directory=None if asked["no_cache"] else cache_directory(),
             progress=report,
             rescue=rescue,
         )

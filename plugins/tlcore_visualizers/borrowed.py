@@ -18,6 +18,8 @@ def borrowed(network: torch.nn.Module) -> Iterator[None]:
     weights = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
     try:
         network.eval()
+        for parameter, _, _ in weights:
+            parameter.grad = None  # else what is computed meanwhile would be added to it in place
         with torch.inference_mode(False), torch.enable_grad():
             yield
     finally:

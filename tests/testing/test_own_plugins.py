@@ -87,6 +87,23 @@ class TestDigits(DatasetConformance):
     name = "digits"
 
 
+class TestExplain(VisualizerConformance):
+    name = "explain"
+    options: ClassVar = {"method": "all", "channels": 4, "steps": 4}
+
+
+class TestFeatures(VisualizerConformance):
+    name = "features"
+    needs_dataset = True
+    options: ClassVar = {"most": 2, "examples": 2}
+
+
+class TestMap(VisualizerConformance):
+    name = "map"
+    needs_images = False
+    needs_dataset = True
+
+
 def write_photos(folder: Path) -> list[Path]:
     random = np.random.default_rng(0)
     files = [folder / name / f"{index}.png" for name in ("cat", "dog") for index in range(3)]

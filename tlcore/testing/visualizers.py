@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from jaxtyping import Float32
 from PIL import Image
 
+from tlcore.backbone import Backbone, BackboneInfo
 from tlcore.dataset import Dataset, Sample
 from tlcore.errors import PluginError, TlcoreError
 from tlcore.images import BytesImage, encode_png
@@ -16,6 +18,43 @@ from tlcore.preprocess import Preprocess
 from tlcore.progress import ProgressEvent
 from tlcore.testing.conformance import Conformance, ConformanceFailure, expect, expect_json
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class SmallBackbone(Backbone):
+    """The small network without its classifier.
+
+    Args:
+        embedder: from normalised inputs to pooled features, 16 of each image.
+    """
+
+    def __init__(self, embedder: torch.nn.Module) -> None:
+        self._embedder = embedder
+
+    @property
+    def info(self) -> BackboneInfo:
+        """What it is."""
+        return BackboneInfo(
+            name="small network",
+            architecture="small",
+            feature_size=16,
+            preprocess=Preprocess(image_size=(64, 64)),
+            weights_digest="0" * 64,
+            pretrained=False,
+            parameters=sum(parameter.numel() for parameter in self._embedder.parameters()),
+        )
+
+    def compute_features(
+        self, inputs: Float32[np.ndarray, "images 3 height width"]
+    ) -> Float32[np.ndarray, "images features"]:
+        """Return pooled features."""
+        import torch
+
+        with torch.inference_mode():
+            features: np.ndarray = self._embedder(torch.from_numpy(inputs)).numpy()
+        return features
 
 
 def small_subject() -> Subject:
@@ -41,6 +80,7 @@ def small_subject() -> Subject:
         network=network,
         preprocess=Preprocess(image_size=(64, 64)),
         class_names=("ant", "bee", "cow", "dog", "eel"),
+        backbone=SmallBackbone(network[:-1]),
     )
 
 

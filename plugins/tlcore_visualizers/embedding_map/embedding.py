@@ -29,6 +29,8 @@ class EmbeddingMap:
 
     Attributes:
         title: what is shown, in a few words.
+        network: what sees it so.
+        method: how it was laid out.
         samples: the images that could be read.
         places: (images, 2), float32 in [0, 1], y downwards.
         class_names: of the dataset's labels.
@@ -40,6 +42,8 @@ class EmbeddingMap:
     """
 
     title: str
+    network: str
+    method: str
     samples: tuple[Sample, ...] = field(repr=False)
     places: Float32[np.ndarray, "images 2"] = field(repr=False)
     class_names: tuple[str, ...]
@@ -114,7 +118,9 @@ def embed(
     places = project(found.features, asked, seed=seed, progress=progress)
     probabilities = None if classify is None else classify(found.features)
     return EmbeddingMap(
-        title=f"{dataset.name} as {info.name} sees it",
+        title=f"Map of {dataset.name}",
+        network=info.name,
+        method=asked.method,
         samples=found.samples,
         places=places,
         class_names=dataset.class_names,

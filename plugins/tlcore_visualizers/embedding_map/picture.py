@@ -24,7 +24,7 @@ def map_picture(found: EmbeddingMap) -> Picture:
     fine = Image.new("RGB", ((_SIDE + _LEGEND) * _FINER, _SIDE * _FINER), _PAPER)
     draw = ImageDraw.Draw(fine)
     colours = class_colours(len(found.class_names))
-    radius = _FINER * (6 if len(found.samples) <= 1000 else 4 if len(found.samples) <= 5000 else 2.5)
+    radius = _FINER * (6.0 if len(found.samples) <= 1000 else 4.0 if len(found.samples) <= 5000 else 2.5)
     mistakes = found.mistakes
     middles = (_MARGIN + found.places.astype(np.float64) * (_SIDE - 2 * _MARGIN)) * _FINER
     for index in np.argsort(mistakes, kind="stable"):

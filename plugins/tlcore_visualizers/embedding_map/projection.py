@@ -90,4 +90,5 @@ def _fitted(places: np.ndarray) -> np.ndarray:
     """Move and scale places into the unit square, about its centre, shape kept."""
     lowest, highest = places.min(axis=0), places.max(axis=0)
     extent = float((highest - lowest).max())
-    return (0.5 + (places - (lowest + highest) / 2) / (extent if extent > 0 else 1.0)).clip(0, 1).astype(np.float32)
+    fitted: np.ndarray = 0.5 + (places - (lowest + highest) / 2) / (extent if extent > 0 else 1.0)
+    return fitted.clip(0, 1).astype(np.float32)

@@ -23,10 +23,10 @@ class Map(Visualizer):
         self._options = options
 
     def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
+        if request.images:
+            raise VisualizationError("a map is made of a dataset, not of single images; name their folder with --dataset")
         if request.dataset is None:
             raise VisualizationError("a map is made of a dataset; name a folder of photos with --dataset")
-        if request.images:
-            raise VisualizationError("a map is made of a dataset alone, no single images; add them to its folder")
         if subject.backbone is None:
             raise VisualizationError(f"{subject.name} says nothing of its backbone, whose features a map is made of")
         head = subject.head

@@ -59,7 +59,9 @@ def first_filters(subject: Subject, *, layer: str | None = None, channels: Seque
     name = layer or known[0]
     if name not in known:
         raise VisualizationError(f"layer {name!r} is no convolution on three colours; these are: {', '.join(known)}")
-    weights = subject.network.get_submodule(name).weight.detach().float().cpu().numpy()
+    convolution = subject.network.get_submodule(name)
+    assert isinstance(convolution, torch.nn.Conv2d)
+    weights = convolution.weight.detach().float().cpu().numpy()
     missing = [channel for channel in channels if not 0 <= channel < len(weights)]
     if missing:
         raise VisualizationError(f"layer {name!r} has {len(weights)} filters, 0 to {len(weights) - 1}; no {missing[0]}")

@@ -24,7 +24,7 @@ def gradient(
     values = Saliency(counted_log_odds(network, target, "gradient", 1)).attribute(
         inputs.detach().requires_grad_(), abs=False
     )
-    return values[0].abs().amax(0).detach()
+    return _largest(values)
 
 
 def smooth_gradient(
@@ -51,7 +51,7 @@ def smooth_gradient(
             stdevs=deviation,
             abs=False,
         )
-    return values[0].abs().amax(0).detach()
+    return _largest(values)
 
 
 def integrated_gradients(
@@ -81,7 +81,8 @@ def integrated_gradients(
         n_steps=INTEGRATION_STEPS,
         internal_batch_size=_BATCH,
     )
-    return values[0].sum(0).detach().float()
+    summed: torch.Tensor = values[0].sum(0).detach().float()
+    return summed
 
 
 def occlusion(
@@ -108,4 +109,10 @@ def occlusion(
             baselines=0,
             perturbations_per_eval=_BATCH,
         )
-    return values[0].mean(0).detach()
+    mean: torch.Tensor = values[0].mean(0).detach()
+    return mean
+
+
+def _largest(values: torch.Tensor) -> torch.Tensor:
+    """Return the size of the largest of each pixel's colours."""
+    return values[0].abs().amax(0).detach()

@@ -24,6 +24,7 @@ from tlcore_visualizers.saliency.faithfulness import Faithfulness, faithfulness
 from tlcore_visualizers.saliency.overlay import overlay
 
 _BY_LAYER: tuple[Method, ...] = ("grad-cam", "score-cam")
+_WITHOUT_GRADIENT: tuple[Method, ...] = ("occlusion",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +101,12 @@ def explain(
         explanation.values.shape, explanation.scores.insertion
     """
     asked = options or ExplainOptions()
-    chosen = layer or explanation_layer(subject, asked)
     inputs = torch.from_numpy(subject.preprocess.normalise(subject.preprocess.pixels(image)[None]))
     network = subject.network
     with borrowed(network):
         inputs = inputs.to(device_of(network))
-        with torch.no_grad():
-            logits = network(inputs)
-        if not torch.isfinite(logits).all():
-            raise VisualizationError(f"{subject.name} gives logits of {name} that are not finite; are its weights whole?")
+        logits = _logits(subject, inputs, name, asked)
+        chosen = layer or explanation_layer(subject, asked)
         index = int(logits.argmax()) if target is None else target
         probability = float((logits / subject.temperature).softmax(1)[0, index])
         done = []
@@ -122,6 +120,19 @@ def explain(
                 )
             done.append(_explanation(subject, image, name, method, values, scores, index, probability, chosen, asked, seed))
     return tuple(done)
+
+
+def _logits(subject: Subject, inputs: torch.Tensor, name: str, options: ExplainOptions) -> torch.Tensor:
+    """Return the logits of the image; raise where they are not finite, or a gradient is needed and none can be had."""
+    logits: torch.Tensor = subject.network(inputs.clone().requires_grad_())
+    if not torch.isfinite(logits).all():
+        raise VisualizationError(f"{subject.name} gives logits of {name} that are not finite; are its weights whole?")
+    needing = [method for method in options.methods if method not in _WITHOUT_GRADIENT]
+    if needing and not logits.requires_grad:
+        raise VisualizationError(
+            f"{subject.name}: its logits have no gradient, which {needing[0]} is made of; choose occlusion"
+        )
+    return logits.detach()
 
 
 def _values(
@@ -195,7 +206,9 @@ def _explanation(
         probability=probability,
         values=values,
         scores=scores,
-        picture=Picture(file_name(f"{Path(name).stem[:40]}-{class_name[:24]}-{method}"), pixels, "; ".join(told)),
+        picture=Picture(
+            file_name(f"{Path(name).stem[:40]}-{class_name[:24].replace(' ', '-')}-{method}"), pixels, "; ".join(told)
+        ),
         record={
             "image": name,
             "image_size": list(image.size),

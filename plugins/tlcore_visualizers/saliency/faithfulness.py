@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from torchvision.transforms.functional import gaussian_blur
+from torchvision.transforms.functional import gaussian_blur  # type: ignore[import-untyped]
 
 from tlcore.progress import Progress, ProgressEvent, silent
 
