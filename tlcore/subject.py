@@ -82,7 +82,8 @@ def bundle_subject(bundle: Bundle) -> Subject:
         class_names=record.classes,
         temperature=record.temperature,
         bundle=bundle.path,
-        backbone=bundle.backbone,
+        backbone=bundle.network,
+        views=bundle.views,
         head=bundle.head,
         record={
             "bundle": str(bundle.path),

@@ -39,6 +39,7 @@ class Subject:
         temperature: what logits are divided by before the softmax; 1 unless a bundle's was fitted.
         bundle: the directory of the bundle it was made of; None where it is a backbone with its own classifier.
         backbone: what it was made of, for those who need pooled features, which are kept from one time to the next; or None.
+        views: of each image that the head takes the mean features of, as `tlcore.views.parse_views` takes them.
         head: of a bundle, from pooled features to logits; None where it is a backbone with its own classifier.
         record: everything needed to make it again, JSON-ready.
     """
@@ -50,6 +51,7 @@ class Subject:
     temperature: float = 1.0
     bundle: Path | None = None
     backbone: Backbone | None = field(default=None, repr=False)
+    views: str = "one"
     head: FittedHead | None = field(default=None, repr=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 

@@ -13,8 +13,7 @@ from jaxtyping import Float32, Int64
 from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError
-from tlcore.feature_cache import FeatureCache, FeatureKey
-from tlcore.features import extract_features
+from tlcore.extraction import Extractor, FeatureOptions
 from tlcore.progress import Progress, silent
 from tlcore_visualizers.embedding_map import MapOptions
 from tlcore_visualizers.embedding_map.projection import project
@@ -84,6 +83,7 @@ def embed(
     options: MapOptions | None = None,
     classify: Classify | None = None,
     answer_names: Sequence[str] = (),
+    views: str = "one",
     cache_directory: Path | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -96,6 +96,7 @@ def embed(
         options: method and neighbourhood.
         classify: of a bundle, to mark its mistakes; None for none.
         answer_names: the bundle's classes.
+        views: of each image that features are the mean of, as `tlcore.views.parse_views` takes them.
         cache_directory: where features are kept; None keeps none.
         seed: of the layout.
         progress: told how far it is.
@@ -110,9 +111,10 @@ def embed(
     """
     asked = options or MapOptions()
     info = backbone.info
-    key = FeatureKey(weights_digest=info.weights_digest, preprocess=info.preprocess, feature_size=info.feature_size)
-    cache = FeatureCache(cache_directory, key) if cache_directory is not None else None
-    found = extract_features(dataset.samples, backbone, cache=cache, progress=progress)
+    extractor = Extractor(
+        backbone, FeatureOptions(views=views), samples=dataset.samples, cache_directory=cache_directory, progress=progress
+    )
+    found = extractor.extract(dataset.samples, progress=progress)
     if not found.samples:
         raise DatasetError(f"{dataset.name}: none of the {len(dataset.samples)} images can be read")
     places = project(found.features, asked, seed=seed, progress=progress)
@@ -133,6 +135,7 @@ def embed(
             "dataset_digest": dataset.digest,
             "backbone": info.name,
             "weights_digest": info.weights_digest,
+            "features": extractor.record,
             "method": asked.method,
             "neighbours": asked.neighbours,
             "seed": seed,
