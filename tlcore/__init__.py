@@ -34,12 +34,17 @@ if TYPE_CHECKING:
     from tlcore.feature_cache import FeatureCache as FeatureCache
     from tlcore.features import FeatureSet as FeatureSet
     from tlcore.features import extract_features as extract_features
+    from tlcore.fine_tuner import FineTuner as FineTuner
+    from tlcore.fine_tuner import FineTuneResult as FineTuneResult
+    from tlcore.fine_tuner import FineTuneTask as FineTuneTask
     from tlcore.head import FittedHead as FittedHead
     from tlcore.head import Head as Head
     from tlcore.head import HeadData as HeadData
     from tlcore.head import HeadFit as HeadFit
     from tlcore.hookspecs import hookimpl as hookimpl
     from tlcore.metrics import Metrics as Metrics
+    from tlcore.observer import Observer as Observer
+    from tlcore.observer import TrainingEvent as TrainingEvent
     from tlcore.prediction import Prediction as Prediction
     from tlcore.prediction import predict as predict
     from tlcore.preprocess import Preprocess as Preprocess
@@ -47,7 +52,9 @@ if TYPE_CHECKING:
     from tlcore.registry import Registry as Registry
     from tlcore.specs import BackboneSpec as BackboneSpec
     from tlcore.specs import DatasetSpec as DatasetSpec
+    from tlcore.specs import FineTuneSpec as FineTuneSpec
     from tlcore.specs import HeadSpec as HeadSpec
+    from tlcore.specs import ObserverSpec as ObserverSpec
     from tlcore.specs import VisualizerSpec as VisualizerSpec
     from tlcore.splits import SplitFractions as SplitFractions
     from tlcore.splits import split_dataset as split_dataset
@@ -73,15 +80,17 @@ _HOMES = {
     "evaluation": ("Evaluation", "evaluate"),
     "export": ("ExportOptions", "ExportResult", "export_onnx"),
     "feature_cache": ("FeatureCache",),
+    "fine_tuner": ("FineTuneResult", "FineTuneTask", "FineTuner"),
     "features": ("FeatureSet", "extract_features"),
     "head": ("FittedHead", "Head", "HeadData", "HeadFit"),
     "hookspecs": ("hookimpl",),
     "metrics": ("Metrics",),
+    "observer": ("Observer", "TrainingEvent"),
     "prediction": ("Prediction", "predict"),
     "preprocess": ("Preprocess",),
     "progress": ("ProgressEvent",),
     "registry": ("Registry",),
-    "specs": ("BackboneSpec", "DatasetSpec", "HeadSpec", "VisualizerSpec"),
+    "specs": ("BackboneSpec", "DatasetSpec", "FineTuneSpec", "HeadSpec", "ObserverSpec", "VisualizerSpec"),
     "splits": ("SplitFractions", "split_dataset"),
     "training": ("TrainOptions", "TrainResult", "train"),
     "visualization": ("VisualizeOptions", "visualize"),

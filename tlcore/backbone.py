@@ -64,8 +64,9 @@ class Backbone(ABC):
     """A pretrained network as feature extractor.
 
     A plugin's subclass writes `info` and `compute_features`, and where it can `layers`, `compute_feature_maps`,
-    `torch_network`, `torch_classifier` and `network_files`. Callers use `features` and `feature_maps`, which check what goes
-    in and comes out. A backbone is in evaluation mode and gives each image the same features whatever batch it comes in.
+    `torch_network`, `torch_classifier`, `tuned` and `network_files`. Callers use `features` and `feature_maps`, which check
+    what goes in and comes out. A backbone is in evaluation mode and gives each image the same features whatever batch it
+    comes in.
     """
 
     @property
@@ -109,6 +110,17 @@ class Backbone(ABC):
         columns), or None where there is no such thing. Raises `BackboneError` where it is no torch network.
         """
         raise BackboneError(f"backbone {self.info.name} is not a torch network")
+
+    def tuned(
+        self, network: torch.nn.Module, preprocess: Preprocess
+    ) -> tuple[Backbone, Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]]:
+        """Return a backbone with trained weights, and its classifier's weight and bias; for fine-tuning.
+
+        Args:
+            network: what `torch_classifier` returned, its weights changed since; not copied.
+            preprocess: how images become its input; differs from this backbone's in mean and std at most.
+        """
+        raise BackboneError(f"backbone {self.info.name} cannot be fine-tuned: it does not take trained weights back")
 
     def network_files(
         self,

@@ -55,7 +55,7 @@ def cross_validate(
     for fold in range(folds):
         progress(ProgressEvent("cross-validation", fold, folds))
         rest = tuple(sample for sample, own in zip(samples, fold_of.tolist(), strict=True) if own != fold)
-        learn, choose = _validation_split(rest, class_names, validation, seed, sets)
+        learn, choose = validation_split(rest, class_names, validation, seed, sets)
         train, held = (np.array([position[sample.name] for sample in part], np.int64) for part in (learn, choose))
         if len(np.unique(labels[train])) < 2:
             raise DatasetError(f"fold {fold + 1} of {folds} would learn from images of one class; use fewer folds")
@@ -73,9 +73,10 @@ def cross_validate(
     return measure(probabilities, labels, class_names)
 
 
-def _validation_split(
+def validation_split(
     samples: tuple[Sample, ...], class_names: Sequence[str], share: float, seed: int, together: Iterable[Sequence[str]]
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Divide samples into those to learn from and a share to choose settings by."""
     whole = Dataset(name="fold", class_names=tuple(class_names), splits={ALL: samples})
     split = split_dataset(whole, SplitFractions(validation=share, test=0.0), seed, together=together)
     return split.splits["train"], split.splits["validation"]

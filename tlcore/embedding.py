@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,22 @@ class Embedding:
         columns = relevant_features(rows, labels, len(dataset.class_names), KEPT * self._own_size)
         self.backbone = LayeredBackbone(self.backbone, self._layers, columns)
         return {name: part.keep(columns) for name, part in parts.items()}
+
+    def by_tuned(self, backbone: Backbone, features: Mapping[str, FeatureSet]) -> dict[str, FeatureSet]:
+        """Take the fine-tuned network in place of the one before: the same splits, with its features where they measure."""
+        measuring = {name: part for name, part in features.items() if name != "train"}
+        samples = [sample for part in measuring.values() for sample in part.samples]
+        self.backbone = backbone
+        self.extractor = Extractor(
+            backbone, self._options, samples=samples, cache_directory=self._directory, progress=self._progress
+        )
+        found = {
+            name: replace(
+                self.extractor.extract(part.samples, strict=self._strict, progress=self._progress), left_out=part.left_out
+            )
+            for name, part in measuring.items()
+        }
+        return {**features, **found}
 
     @property
     def record(self) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class HeadError(TlcoreError):
     """A head cannot be fitted on the features it was given."""
 
 
+class FineTuneError(TlcoreError):
+    """A network cannot be fine-tuned as asked, or a run cannot be gone on with."""
+
+
 class BundleError(TlcoreError):
     """A bundle is missing, damaged, made by a newer version, or cannot be written."""
 

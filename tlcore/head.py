@@ -97,6 +97,15 @@ class Head(ABC):
     def restore(self, tensors: Mapping[str, np.ndarray]) -> FittedHead:
         """Make again what `FittedHead.tensors` described."""
 
+    def from_linear(
+        self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]
+    ) -> FittedHead:
+        """Return the head that is this linear layer, which fine-tuning trained together with the network.
+
+        Written by plugins whose fitted heads are any linear layer. Raises `HeadError` where that is not so.
+        """
+        raise HeadError(f"{type(self).__name__} is no plain linear layer, which fine-tuning needs; use the head 'linear'")
+
     def fit(
         self, train: HeadData, validation: HeadData, classes: int, *, seed: int = 0, progress: Progress = silent
     ) -> HeadFit:

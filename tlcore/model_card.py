@@ -23,7 +23,7 @@ def model_card(record: BundleRecord) -> str:
         "",
         f"Tells apart {len(record.classes)} classes: {classes}.",
         "",
-        f"A `{record.head['name']}` head on features of `{record.backbone['name']}`"
+        f"A `{record.head['name']}` head on features of `{record.backbone['name']}`{_tuned(record)}"
         + ("" if record.backbone["pretrained"] else " (untrained: random weights)")
         + f", made with tlcore {record.versions.get('tlcore', '')}.",
         "",
@@ -51,6 +51,11 @@ def model_card(record: BundleRecord) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _tuned(record: BundleRecord) -> str:
+    tuned = record.head.get("finetune")
+    return f", network and head then fine-tuned (`{tuned['name']}`)" if tuned else ""
 
 
 def _row(split: str, images: int, metrics: dict[str, Any] | None) -> str:

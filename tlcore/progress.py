@@ -14,11 +14,13 @@ class ProgressEvent:
         stage: what is being done, for instance ``"features"``.
         done: how many steps are finished.
         total: how many there are, or None while unknown.
+        detail: what else there is to say at this moment, in a few words.
     """
 
     stage: str
     done: int
     total: int | None = None
+    detail: str = ""
 
 
 Progress = Callable[[ProgressEvent], None]

@@ -22,7 +22,7 @@ def backbone_record(
     reference = registry.resolve("backbone", name)
     distribution = reference.offer.plugin.distribution
     return {
-        "reference": _full_name(registry, "backbone", name),
+        "reference": full_name(registry, "backbone", name),
         "options": plain_options(options),
         "loader": f"{distribution}:{network.loader}" if network is not None else None,
         "name": info.name,
@@ -38,10 +38,11 @@ def backbone_record(
 
 def head_record(name: str, options: Mapping[str, object], fit: HeadFit, registry: Registry) -> dict[str, Any]:
     """Return what a bundle says of its head: its full name, its options, and what fitting it chose."""
-    return {"name": _full_name(registry, "head", name), "options": plain_options(options), **fit.record}
+    return {"name": full_name(registry, "head", name), "options": plain_options(options), **fit.record}
 
 
-def _full_name(registry: Registry, kind: str, text: str) -> str:
+def full_name(registry: Registry, kind: str, text: str) -> str:
+    """Return a name with the distribution that offers it, as bundles keep it."""
     reference = registry.resolve(kind, text)
     return f"{reference.offer.plugin.distribution}:{reference.name}"
 
@@ -71,7 +72,7 @@ def plain_options(options: Mapping[str, object]) -> dict[str, object]:
 def package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
-    for name in ("tlcore", "numpy", "pillow", "torch", "timm", "scikit-learn", "scipy"):
+    for name in ("tlcore", "numpy", "pillow", "torch", "timm", "accelerate", "scikit-learn", "scipy"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -17,7 +17,9 @@ from tlcore.config import disabled_plugins
 from tlcore.dataset import Dataset
 from tlcore.deprecation import warn_deprecated
 from tlcore.errors import DatasetError, NameConflictError, PluginError, TlcoreError, UnknownNameError, did_you_mean
+from tlcore.fine_tuner import FineTuner
 from tlcore.head import Head
+from tlcore.observer import Observer
 from tlcore.options import make_options
 from tlcore.paths import datasets_directory
 from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module, told
@@ -46,7 +48,7 @@ class Reference:
     """What a name given by a person came to mean.
 
     Attributes:
-        kind: ``"backbone"``, ``"dataset"``, ``"head"`` or ``"visualizer"``.
+        kind: the name of one of `tlcore.specs.KINDS`.
         offer: the spec and its plugin.
         argument: the text after the spec's name, or None.
     """
@@ -65,7 +67,7 @@ class Reference:
 
 
 class Registry:
-    """Backbones, datasets, heads and visualizers by name, from installed plugins or from modules.
+    """What plugins offer, by kind and name, from installed plugins or from modules.
 
     Args:
         modules: modules that implement the hooks, in addition to installed plugins.
@@ -169,6 +171,14 @@ class Registry:
     def visualizer(self, text: str, options: Mapping[str, object] | None = None) -> Visualizer:
         """Make a visualizer by name."""
         return self._make("visualizer", text, options, Visualizer)
+
+    def finetune(self, text: str, options: Mapping[str, object] | None = None) -> FineTuner:
+        """Make a fine-tuner by name."""
+        return self._make("finetune", text, options, FineTuner)
+
+    def observer(self, text: str, options: Mapping[str, object] | None = None) -> Observer:
+        """Make an observer by name."""
+        return self._make("observer", text, options, Observer)
 
     def _make(self, kind: str, text: str, options: Mapping[str, object] | None, contract: type[T]) -> T:
         reference = self.resolve(kind, text)

@@ -123,7 +123,17 @@ class VisualizerSpec(_Spec):
     needs_classifier: bool = True
 
 
-Spec = BackboneSpec | DatasetSpec | HeadSpec | VisualizerSpec
+@dataclass(frozen=True, kw_only=True)
+class FineTuneSpec(_Spec):
+    """Offers a way to go on training the network itself, from a linear head on; the factory returns a `tlcore.FineTuner`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObserverSpec(_Spec):
+    """Offers a listener to fine-tuning (a log, a dashboard); the factory returns a `tlcore.Observer`."""
+
+
+Spec = BackboneSpec | DatasetSpec | HeadSpec | VisualizerSpec | FineTuneSpec | ObserverSpec
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("dataset", "tlcore_datasets", DatasetSpec),
     Kind("head", "tlcore_heads", HeadSpec),
     Kind("visualizer", "tlcore_visualizers", VisualizerSpec),
+    Kind("finetune", "tlcore_finetunes", FineTuneSpec),
+    Kind("observer", "tlcore_observers", ObserverSpec),
 )
 
 

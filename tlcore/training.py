@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,26 @@ from tlcore.embedding import Embedding
 from tlcore.errors import BundleError, OptionError
 from tlcore.extraction import FeatureOptions
 from tlcore.features import FeatureSet
-from tlcore.head import FittedHead, HeadData, HeadFit
+from tlcore.fine_tuner import FineTuner, LearningRates
+from tlcore.fine_tuning import Comparison, correct, fine_tune, starting_task
+from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.model_card import model_card
+from tlcore.observer import Observers
 from tlcore.preparation import Preparation, prepare_data
+from tlcore.processes import is_main_process, leave_together
 from tlcore.progress import Progress, ProgressEvent, silent
-from tlcore.provenance import backbone_record, dataset_record, head_record, package_versions, plain_options, plugins_used
+from tlcore.provenance import (
+    backbone_record,
+    dataset_record,
+    full_name,
+    head_record,
+    package_versions,
+    plain_options,
+    plugins_used,
+)
 from tlcore.registry import Registry
+from tlcore.run_folder import RunRequest, begin_run, check_run, finish_run
 from tlcore.splits import SplitFractions
 from tlcore.suitability import check_classes, check_training_set, remarks
 
@@ -50,6 +64,10 @@ class TrainOptions:
         layers: of how many of the network's layers the features are; None for its pooled features alone.
         folds: measure by cross-validation in so many folds over the whole dataset, then learn from all of it; None holds
             out a test set.
+        finetune: how to train the network on from the head, as `Registry.resolve` takes it; None leaves it as pretrained.
+        finetune_options: option name to value.
+        observers: who is told how fine-tuning goes, by name.
+        run: folder of the fine-tuning run: its checkpoints and logs; None takes the output's name with ``.run`` added.
     """
 
     backbone: str | None = None
@@ -67,6 +85,10 @@ class TrainOptions:
     views: str = "one"
     layers: int | None = None
     folds: int | None = None
+    finetune: str | None = None
+    finetune_options: Mapping[str, object] = field(default_factory=dict)
+    observers: tuple[str, ...] = ("json-lines",)
+    run: Path | None = None
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.split_from is not None:
@@ -79,6 +101,12 @@ class TrainOptions:
             )
         if self.folds is not None and self.folds < 2:
             raise OptionError(f"folds must be at least 2, got {self.folds}")
+        if self.folds is not None and self.finetune is not None:
+            raise OptionError("folds measure heads on cached features; fine-tuning is measured on a test set")
+        if self.layers is not None and self.finetune is not None:
+            raise OptionError("fine-tuning trains the network up to its last layer; leave out layers")
+        if self.finetune is None and self.finetune_options:
+            raise OptionError("options of fine-tuning are set, but not how to fine-tune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +181,17 @@ def train(
     """
     started = time.perf_counter()
     check_target(output)
+    tuning = _Tuning.asked(RunRequest(dataset=dataset, output=output, options=options), registry)
     learnt = _learn(dataset, options, registry, cache_directory, progress)
-    progress(ProgressEvent("saving", 0, 1))
-    _save(output, learnt, dataset, options, registry)
-    progress(ProgressEvent("saving", 1, 1))
+    if tuning is not None:
+        learnt = _fine_tune(learnt, tuning, progress)
+    if is_main_process():
+        progress(ProgressEvent("saving", 0, 1))
+        _save(output, learnt, dataset, options, registry)
+        progress(ProgressEvent("saving", 1, 1))
+        if tuning is not None:
+            finish_run(tuning.request)
+    leave_together()
     return TrainResult(
         bundle=load_bundle(output, registry),
         metrics=learnt.metrics,
@@ -169,11 +204,52 @@ def train(
     )
 
 
+def find_learning_rate(
+    dataset: str,
+    options: TrainOptions,
+    *,
+    registry: Registry,
+    steps: int = 60,
+    cache_directory: Path | None = None,
+    progress: Progress = silent,
+) -> LearningRates:
+    """Try learning rates for the fine-tuning that the options ask for; nothing is saved.
+
+    Args:
+        dataset: a dataset's name, or a path to a folder of photos.
+        options: how to train; ``finetune`` says how to fine-tune.
+        registry: where names are looked up.
+        steps: how many updates to try, each at a higher rate.
+        cache_directory: where features are kept between runs; None keeps none.
+        progress: told how far it is; an exception it raises cancels.
+
+    Raises:
+        TlcoreError: one of its kinds, naming what to mend.
+    """
+    if options.finetune is None:
+        raise OptionError(
+            "a learning rate is looked for in fine-tuning: say how the network is trained, for instance 'full'"
+        )
+    tuner = registry.finetune(options.finetune, options.finetune_options)
+    learnt = _learn(dataset, options, registry, cache_directory, progress)
+    with tempfile.TemporaryDirectory() as nowhere:
+        task = starting_task(
+            learnt.backbone,
+            learnt.head,
+            learnt.features,
+            learnt.dataset.class_names,
+            directory=Path(nowhere),
+            seed=options.seed,
+        )
+        return tuner.try_rates(task, steps=steps, progress=progress)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Learnt:
     """What there is between learning and saving."""
 
     dataset: Dataset
+    head: Head
     reference: str
     backbone: Backbone
     embedding: Embedding
@@ -182,6 +258,29 @@ class _Learnt:
     temperature: float
     metrics: Mapping[str, Metrics]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tuning:
+    """What fine-tuning needs, made before anything is computed, so that what is wrong with it is told at once."""
+
+    request: RunRequest
+    name: str
+    tuner: FineTuner
+    observers: Observers
+
+    @classmethod
+    def asked(cls, request: RunRequest, registry: Registry) -> _Tuning | None:
+        """Make it where it is asked for."""
+        options = request.options
+        if options.finetune is None:
+            return None
+        name = full_name(registry, "finetune", options.finetune)
+        tuner = registry.finetune(options.finetune, options.finetune_options)
+        observers = Observers({name: registry.observer(name) for name in options.observers})
+        if is_main_process():
+            check_run(request)
+        return cls(request=request, name=name, tuner=tuner, observers=observers)
 
 
 def _learn(
@@ -229,6 +328,7 @@ def _learn(
         )
     return _Learnt(
         dataset=split,
+        head=head,
         reference=reference,
         backbone=embedding.backbone,
         embedding=embedding,
@@ -242,6 +342,33 @@ def _learn(
             *fit.notes,
             *remarks(split, features, embedding.backbone, measured=bool(options.folds)),
         ),
+    )
+
+
+def _fine_tune(learnt: _Learnt, tuning: _Tuning, progress: Progress) -> _Learnt:
+    """Train the network on, and measure it in place of the head alone, on the same images."""
+    options, classes = tuning.request.options, learnt.dataset.class_names
+    directory = begin_run(tuning.request) if is_main_process() else tuning.request.directory
+    task = starting_task(learnt.backbone, learnt.head, learnt.features, classes, directory=directory, seed=options.seed)
+    tuned = fine_tune(tuning.tuner, learnt.backbone, learnt.head, task, observers=tuning.observers, progress=progress)
+    features = learnt.embedding.by_tuned(tuned.backbone, learnt.features)
+    validation = tuned.head.logits(features["validation"].features) if features["validation"].samples else None
+    temperature, metrics = _measure(tuned.head, validation, features, classes)
+    record: dict[str, Any] = {"name": tuning.name, "options": plain_options(options.finetune_options), **tuned.record}
+    notes = [*learnt.notes, *tuned.notes]
+    if features["test"].samples:
+        before = correct(learnt.fit.head, learnt.features["test"])
+        comparison = Comparison.of(before, correct(tuned.head, features["test"]))
+        record["before"] = {"test_top1": learnt.metrics["test"].top1.to_dict(), **comparison.to_dict()}
+        notes.append(f"the head alone, before fine-tuning: {learnt.metrics['test'].top1} of the test images; {comparison}")
+    return replace(
+        learnt,
+        backbone=tuned.backbone,
+        features=features,
+        fit=HeadFit(head=tuned.head, validation_logits=validation, record={**learnt.fit.record, "finetune": record}),
+        temperature=temperature,
+        metrics=metrics,
+        notes=tuple(notes),
     )
 
 
@@ -261,10 +388,16 @@ def _save(output: Path, learnt: _Learnt, dataset: str, options: TrainOptions, re
         options=_options_record(dataset, options),
         seed=options.seed,
         versions=package_versions(),
-        plugins=plugins_used(registry, dataset=dataset, backbone=learnt.reference, head=options.head),
+        plugins=plugins_used(registry, **_used(dataset, learnt.reference, options)),
     )
     split = {name: list(zip(part.names, part.digests, strict=True)) for name, part in learnt.features.items()}
     save_bundle(output, record, learnt.fit.head, network, split, model_card(record))
+
+
+def _used(dataset: str, backbone: str, options: TrainOptions) -> dict[str, str]:
+    """Return kind to name of everything that a plugin brought."""
+    used = {"dataset": dataset, "backbone": backbone, "head": options.head}
+    return {**used, "finetune": options.finetune} if options.finetune is not None else used
 
 
 def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
@@ -280,6 +413,8 @@ def _options_record(dataset: str, options: TrainOptions) -> dict[str, Any]:
         "exclude": str(options.exclude) if options.exclude is not None else None,
         "split_from": str(options.split_from) if options.split_from is not None else None,
         "folds": options.folds,
+        "finetune": options.finetune,
+        "finetune_options": plain_options(options.finetune_options),
     }
 
 

@@ -1,4 +1,4 @@
-"""``tl backbones``, ``tl datasets``, ``tl heads`` and ``tl visualizers``."""
+"""``tl backbones``, ``tl datasets``, ``tl heads``, ``tl visualizers``, ``tl finetunes`` and ``tl observers``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def _listing(kind: str, what: str) -> click.Command:
 datasets = _listing("dataset", "datasets and ways to read your own")
 heads = _listing("head", "ways to learn from features")
 visualizers = _listing("visualizer", "ways to look into a network")
+finetunes = _listing("finetune", "ways to train the network itself")
+observers = _listing("observer", "listeners to fine-tuning")
 
 
 def _list(settings: Settings, kind: str, as_json: bool) -> None:

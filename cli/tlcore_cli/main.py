@@ -20,6 +20,7 @@ from tlcore_cli.command import SHARED_OPTIONS, LazyGroup, Settings
 
 COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
+    "lr-find": ("tlcore_cli.lr_find:lr_find", "Find a learning rate for fine-tuning, and draw the curve."),
     "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
     "predict": ("tlcore_cli.predict:predict", "Say what a bundle or an exported model sees in images."),
     "data": ("tlcore_cli.data:data", "Fetch a dataset, look at it, check it before training."),
@@ -38,6 +39,8 @@ COMMANDS = {
     "datasets": ("tlcore_cli.listings:datasets", "List datasets and ways to read your own."),
     "heads": ("tlcore_cli.listings:heads", "List ways to learn from features."),
     "visualizers": ("tlcore_cli.listings:visualizers", "List ways to look into a network."),
+    "finetunes": ("tlcore_cli.listings:finetunes", "List ways to train the network itself."),
+    "observers": ("tlcore_cli.listings:observers", "List listeners to fine-tuning: logs, dashboards."),
     "plugins": ("tlcore_cli.plugins:plugins", "Show, install, check and write plugins; switch them on and off."),
     "config": ("tlcore_cli.config:config", "Set defaults of your own; show where each value comes from."),
     "cache": ("tlcore_cli.cache:cache", "Show, check and clear what is kept between runs."),

@@ -14,7 +14,7 @@ from tlcore_cli.settings import parse_settings, set_option
 if TYPE_CHECKING:
     from tlcore.testing import CheckResult
 
-KINDS = ("backbone", "dataset", "head", "visualizer")
+KINDS = ("backbone", "dataset", "head", "visualizer", "finetune", "observer")
 
 FAILED = 1
 """The exit code where a check fails."""

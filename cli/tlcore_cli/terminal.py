@@ -73,7 +73,14 @@ def progress(quiet: bool) -> Iterator[Report]:
     if quiet or not console.is_terminal or os.environ.get("TERM") == "dumb":
         yield silent
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}"),
+    )
     bars = Progress(*columns, console=console, transient=True)
     tasks: dict[str, TaskID] = {}
     shown: dict[str, float] = {}
@@ -83,10 +90,10 @@ def progress(quiet: bool) -> Iterator[Report]:
             sys.stderr.write(_ERASE_LINE)
             bars.start()
         if event.stage not in tasks:
-            tasks[event.stage] = bars.add_task(escape(event.stage), total=event.total)
+            tasks[event.stage] = bars.add_task(escape(event.stage), total=event.total, detail="")
         if event.done == event.total or time.monotonic() - shown.get(event.stage, 0.0) > 0.1:
             shown[event.stage] = time.monotonic()
-            bars.update(tasks[event.stage], completed=event.done, total=event.total)
+            bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=escape(event.detail))
 
     sys.stderr.write("loading ...")
     sys.stderr.flush()

@@ -20,11 +20,14 @@ Examples:
   tl train photos/ --views flip                       learn from mirror images too, answer for both
   tl train photos/ --folds 5                          measure on every photo, by cross-validation
   tl train photos/ --exclude leave-out.tsv            without what 'tl data check --exclude-list' suggested
+  tl train photos/ --finetune full                    then train the network itself, layer by layer slower
+  tl train photos/ --finetune full --set finetune.epochs=20 --set finetune.mixup=0.2
+  tl train --resume photos-classifier.run             go on with a run that was ended
 """
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@click.argument("dataset", shell_complete=names_of("dataset"))
+@click.argument("dataset", required=False, shell_complete=names_of("dataset"))
 @click.option(
     "--backbone", metavar="NAME", shell_complete=names_of("backbone"), help="Pretrained network; 'tl backbones' lists them."
 )
@@ -48,6 +51,22 @@ Examples:
 @click.option("--root", metavar="DIR", help="Your own copy of a named dataset; short for --set dataset.root=DIR")
 @click.option("--no-audit", is_flag=True, help="Do not look for copies and leaks first.")
 @click.option("--class-weight", type=click.Choice(["none", "balanced"]), help="Short for --set head.class_weight=...")
+@click.option(
+    "--finetune",
+    metavar="NAME",
+    shell_complete=names_of("finetune"),
+    help="Train the network on from the head: last-block, gradual, full, lora; 'tl finetunes' lists them.  [default: none]",
+)
+@click.option("--run", type=click.Path(path_type=Path), metavar="DIR", help="Fine-tuning's folder.  [default: OUTPUT.run]")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with the fine-tuning run in RUN.")
+@click.option(
+    "--observer",
+    "observers",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=names_of("observer"),
+    help="Who logs fine-tuning besides json-lines; 'tl observers' lists them. May be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be read.")
 @click.option("--engine", default="auto", show_default=True, type=ENGINES, help="What runs the network.")
 @click.option(
@@ -61,7 +80,7 @@ Examples:
 @click.pass_context
 def train(
     context: click.Context,
-    dataset: str,
+    dataset: str | None,
     backbone: str | None,
     head: str,
     output: Path | None,
@@ -74,6 +93,10 @@ def train(
     root: str | None,
     no_audit: bool,
     class_weight: str | None,
+    finetune: str | None,
+    run: Path | None,
+    resume: Path | None,
+    observers: tuple[str, ...],
     strict: bool,
     engine: str,
     views: str,
@@ -90,49 +113,65 @@ def train(
     """
     from tlcore.memory import keep_freed
     from tlcore.paths import cache_directory
+    from tlcore.run_folder import RunRequest
     from tlcore.splits import SplitFractions
     from tlcore.training import TrainOptions
     from tlcore.training import train as train_classifier
+    from tlcore_cli.fine_tuning import interruptible, is_reporting, read_request
     from tlcore_cli.terminal import print_json, progress
     from tlcore_cli.training_summary import show_training
 
-    chosen = parse_settings(settings, ("dataset", "backbone", "head"))
-    if class_weight is not None:
-        chosen["head"].setdefault("class_weight", class_weight)
-    if root is not None:
-        chosen["dataset"].setdefault("root", root)
-    options = TrainOptions(
-        backbone=backbone,
-        head=head,
-        dataset_options=chosen["dataset"],
-        backbone_options=chosen["backbone"],
-        head_options=chosen["head"],
-        fractions=SplitFractions(validation=validation, test=test),
-        seed=seed,
-        strict=strict,
-        audit=not no_audit,
-        exclude=exclude,
-        split_from=split_from,
-        engine=engine,
-        views=views,
-        layers=layers,
-        folds=folds,
-    )
+    if resume is not None:
+        request = read_request(context, resume)
+    elif dataset is None:
+        raise click.UsageError("name a dataset to train on, or a run to go on with: --resume RUN", context)
+    else:
+        chosen = parse_settings(settings, ("dataset", "backbone", "head", "finetune"))
+        if class_weight is not None:
+            chosen["head"].setdefault("class_weight", class_weight)
+        if root is not None:
+            chosen["dataset"].setdefault("root", root)
+        options = TrainOptions(
+            backbone=backbone,
+            head=head,
+            dataset_options=chosen["dataset"],
+            backbone_options=chosen["backbone"],
+            head_options=chosen["head"],
+            fractions=SplitFractions(validation=validation, test=test),
+            seed=seed,
+            strict=strict,
+            audit=not no_audit,
+            exclude=exclude,
+            split_from=split_from,
+            engine=engine,
+            views=views,
+            layers=layers,
+            folds=folds,
+            finetune=None if finetune == "none" else finetune,
+            finetune_options=chosen["finetune"],
+            observers=tuple(dict.fromkeys(("json-lines", *observers))),
+            run=run,
+        )
+        target = output or Path(f"{slug(dataset)}-{slug(backbone or 'classifier')}")
+        request = RunRequest(dataset=dataset, output=target, options=options)
     keep_freed()
     own = settings_of(context)
-    with progress(own.quiet or as_json) as report:
+    quiet = own.quiet or as_json or not is_reporting()
+    with interruptible(context, request), progress(quiet) as report:
         result = train_classifier(
-            dataset,
-            output or Path(f"{slug(dataset)}-{slug(backbone or 'classifier')}"),
-            options,
+            request.dataset,
+            request.output,
+            request.options,
             registry=own.registry(),
             cache_directory=None if no_cache else cache_directory(),
             progress=report,
         )
+    if not is_reporting():
+        return
     if as_json:
         print_json(result.to_dict())
     else:
         show_training(result, own.quiet)
 
 
-train.params.insert(-4, set_option("dataset", "backbone", "head"))
+train.params.insert(-4, set_option("dataset", "backbone", "head", "finetune"))

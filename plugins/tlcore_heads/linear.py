@@ -87,6 +87,11 @@ class LinearHead(Head):
             raise HeadError("a linear head is restored from 'weight' (classes, features) and 'bias' (classes,)")
         return FittedLinear(weight, bias)
 
+    def from_linear(
+        self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]
+    ) -> FittedLinear:
+        return FittedLinear(weight, bias)
+
     def _sweep(
         self,
         problem: LogisticProblem,

@@ -99,6 +99,17 @@ class MiniBackbone(Backbone):
             network.fc.bias.copy_(torch.from_numpy(bias))
         return cast(torch.nn.Module, network.eval())
 
+    def tuned(
+        self, network: torch.nn.Module, preprocess: Preprocess
+    ) -> tuple[MiniBackbone, Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]]:
+        layer: Any = network.fc
+        data = {name: value for name, value in self._config["pretrained_cfg"].items() if not name.startswith("label_")}
+        data |= {"mean": list(preprocess.mean), "std": list(preprocess.std)}
+        config = {**self._config, "pretrained_cfg": data}
+        origin = f"fine-tuned from {self._origin or self._name}"
+        backbone = MiniBackbone(network.eval(), config=config, name=self._name, pretrained=self._pretrained, origin=origin)
+        return backbone, layer.weight.detach().numpy(), layer.bias.detach().numpy()
+
     def network_files(
         self,
         classifier: tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None,

@@ -95,6 +95,17 @@ class TimmBackbone(Backbone):
         network.reset_classifier(0)  # type: ignore[operator]
         return Embedder(network.eval(), self._feature_size)
 
+    def tuned(
+        self, network: torch.nn.Module, preprocess: Preprocess
+    ) -> tuple[TimmBackbone, Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]]:
+        layer: Any = network.get_classifier()  # type: ignore[operator]
+        configuration = {name: value for name, value in self._configuration.items() if not name.startswith("label_")}
+        configuration |= {"mean": preprocess.mean, "std": preprocess.std, "num_classes": len(layer.weight)}
+        network.pretrained_cfg = configuration  # type: ignore[assignment]
+        origin = f"fine-tuned from {self.info.origin or self._name}"
+        backbone = TimmBackbone(network.eval(), name=self._name, pretrained=self._pretrained, origin=origin)
+        return backbone, layer.weight.detach().flatten(1).numpy(), layer.bias.detach().numpy()
+
     def network_files(
         self,
         classifier: tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None,
