@@ -67,7 +67,7 @@ def load(directory: Path, task: str) -> tuple[dict[str, dict[str, torch.Tensor]]
         )
     if state.get("task") != task:
         raise FineTuneError(
-            f"{folder}: is of other images, options or classes than these; go on as it was begun, or choose another run folder"
+            f"{folder}: is of other images, options or classes than these; go on as it was begun, or choose another folder"
         )
     tensors: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in flat.items():

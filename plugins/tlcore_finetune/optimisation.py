@@ -122,4 +122,4 @@ class Averaging:
             self._average.set(network)
         elif step % self._steps_per_epoch == 0:
             taken = (step - self._first_step) // self._steps_per_epoch
-            self._average.apply_update_(network, 1 - 1 / taken)
+            self._average.apply_update_(network, 1 - 1 / (taken + 1))
