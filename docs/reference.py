@@ -18,7 +18,9 @@ import tlcore
 from tlcore import hookspecs
 from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset
+from tlcore.fine_tuner import FineTuner, FineTuneResult, FineTuneTask
 from tlcore.head import FittedHead, Head
+from tlcore.observer import Observer, TrainingEvent
 from tlcore.specs import API_VERSION, KINDS
 from tlcore.testing import CommandConformance, Conformance, PluginConformance, check_names
 from tlcore.testing.checking import SUITES
@@ -29,6 +31,8 @@ CONTRACTS: dict[str, tuple[type, ...]] = {
     "dataset": (Dataset,),
     "head": (Head, FittedHead),
     "visualizer": (Visualizer,),
+    "finetune": (FineTuner, FineTuneTask, FineTuneResult),
+    "observer": (Observer, TrainingEvent),
 }
 
 PAGE = Path(__file__).with_name("hooks.md")

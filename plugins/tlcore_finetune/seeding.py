@@ -7,6 +7,7 @@ epoch and image, or which update, it is for. Any number of processes, readers an
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,11 +32,11 @@ def seed_all(seed: int, *keys: int) -> None:
 
 
 @contextmanager
-def generators_put_back() -> Iterator[None]:
-    """Run a block that seeds the global generators, and afterwards put back the state they had."""
+def process_put_back() -> Iterator[None]:
+    """Run a block that seeds the global generators, and afterwards put back their state, and the warnings filters."""
     ours, numpys = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
             yield
     finally:
         random.setstate(ours)

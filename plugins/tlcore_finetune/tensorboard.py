@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from torch.utils.tensorboard import SummaryWriter
 
-from tlcore.errors import FineTuneError
 from tlcore.observer import Observer, TrainingEvent
 from tlcore.specs import NoOptions
 
@@ -13,30 +12,19 @@ FOLDER = "tensorboard"
 
 def create(argument: str | None, options: NoOptions) -> TensorBoard:
     """Make the observer."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ModuleNotFoundError as error:
-        raise FineTuneError(
-            "the observer 'tensorboard' needs the package 'tensorboard': pip install 'tlcore[tensorboard]'"
-        ) from error
-    return TensorBoard(SummaryWriter)
+    return TensorBoard()
 
 
 class TensorBoard(Observer):
-    """Writes each number as a curve over updates to ``tensorboard/`` in the run's folder.
+    """Writes each number as a curve over updates to ``tensorboard/`` in the run's folder."""
 
-    Args:
-        writer_type: makes the writer, when the run starts and its folder is known.
-    """
-
-    def __init__(self, writer_type: Any) -> None:
-        self._writer_type = writer_type
-        self._writer: Any = None
+    def __init__(self) -> None:
+        self._writer: SummaryWriter | None = None
 
     def observe(self, event: TrainingEvent) -> None:
         if event.kind == "started":
             # Steps that an earlier, killed process wrote after the checkpoint are dropped from the curves.
-            self._writer = self._writer_type(str(event.directory / FOLDER), purge_step=event.step + 1)
+            self._writer = SummaryWriter(str(event.directory / FOLDER), purge_step=event.step + 1)
         if self._writer is None:
             return
         for name, value in event.values.items():

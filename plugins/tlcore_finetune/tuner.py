@@ -36,7 +36,7 @@ from tlcore_finetune.network import (
 )
 from tlcore_finetune.optimisation import Averaging, Schedule, learning_rate, make_optimizer
 from tlcore_finetune.options import FineTuneOptions, GradualOptions, LoraOptions
-from tlcore_finetune.seeding import generators_put_back
+from tlcore_finetune.seeding import process_put_back
 from tlcore_finetune.update import Updates, class_weights
 
 Way = Literal["last-block", "gradual", "full", "lora"]
@@ -75,7 +75,7 @@ class NetworkTuner(FineTuner):
         self._options = options
 
     def compute(self, task: FineTuneTask, *, observe: Observe, progress: Progress) -> FineTuneResult:
-        with generators_put_back(), _accelerator(self._options) as accelerator:
+        with process_put_back(), _accelerator(self._options) as accelerator:
             run = self._begin(task, accelerator, observe, progress)
             run.tell("started", {}, {"finetune": self._way, "options": asdict(self._options), "images": len(task.train)})
             train(run)
@@ -90,7 +90,7 @@ class NetworkTuner(FineTuner):
     def compute_rates(self, task: FineTuneTask, *, steps: int, progress: Progress) -> LearningRates:
         from tlcore_finetune.rates import try_rates
 
-        with generators_put_back(), _accelerator(self._options) as accelerator:
+        with process_put_back(), _accelerator(self._options) as accelerator:
             run = self._begin(task, accelerator, Observers({}), progress)
             return try_rates(run, steps)
 
@@ -99,7 +99,8 @@ class NetworkTuner(FineTuner):
         options, seed = self._options, task.seed
         preprocess = normalised_by(task.train, task.preprocess, options)
         network = self._network(task).to(accelerator.device)
-        optimizer = make_optimizer(network, options, layer_decay=self._way != "lora")
+        layered = self._way != "lora" and len(stages(network)) > 1
+        optimizer = make_optimizer(network, options, layer_decay=layered)
         size = batch_size(len(task.train), options.batch_size, accelerator.num_processes)
         steps_per_epoch = -(-len(task.train) // size)
         averaging = Averaging(network, options, options.epochs, steps_per_epoch) if options.averaging != "none" else None

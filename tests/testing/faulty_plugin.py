@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tlcore import BackboneSpec, DatasetSpec, HeadSpec, VisualizerSpec, hookimpl
+from tlcore import BackboneSpec, DatasetSpec, FineTuneSpec, HeadSpec, ObserverSpec, VisualizerSpec, hookimpl
 
 TLCORE_API_VERSION = 1
 
@@ -52,6 +52,22 @@ def tlcore_visualizers() -> list[VisualizerSpec]:
     return [
         VisualizerSpec(
             name="faulty-look", summary="looks", factory="faulty_visualizer:create", options=Faulty, licence="MIT"
+        )
+    ]
+
+
+@hookimpl
+def tlcore_finetunes() -> list[FineTuneSpec]:
+    return [
+        FineTuneSpec(name="faulty-tuner", summary="colours", factory="faulty_finetune:create", options=Faulty, licence="MIT")
+    ]
+
+
+@hookimpl
+def tlcore_observers() -> list[ObserverSpec]:
+    return [
+        ObserverSpec(
+            name="faulty-counter", summary="counts", factory="faulty_observer:create", options=Faulty, licence="MIT"
         )
     ]
 

@@ -12,7 +12,9 @@ from tlcore.testing import (
     Conformance,
     ConformanceFailure,
     DatasetConformance,
+    FineTuneConformance,
     HeadConformance,
+    ObserverConformance,
     VisualizerConformance,
     check_names,
     run_checks,
@@ -25,6 +27,8 @@ KINDS: dict[type[Conformance], str] = {
     DatasetConformance: "faulty-photos",
     HeadConformance: "faulty-means",
     VisualizerConformance: "faulty-look",
+    FineTuneConformance: "faulty-tuner",
+    ObserverConformance: "faulty-counter",
 }
 
 BACKBONE = [
@@ -132,6 +136,33 @@ VISUALIZER = [
     ("interrupted-training", "interrupted_it_keeps_what_is_whole", "interrupted, it left the network with other modes"),
 ]
 
+FINETUNE = [
+    ("seeds", "using_it_changes_no_global_state", "making and using it changed torch random state"),
+    ("idle", "it_learns", "log-loss 1.609 after training, guessing has 1.609"),
+    ("training", "it_learns", "ColourTuner returned a network in training mode"),
+    ("grows", "it_learns", "returned a network whose tensor 'more.bias' is not as it was"),
+    ("infinite", "it_learns", "is not finite"),
+    ("unseeded", "same_seed_gives_the_same_bits", "the same seed gave other weights the second time"),
+    ("deaf", "goes_on_from_where_it_was_cancelled", "swallowed the exception"),
+    ("forgets", "goes_on_from_where_it_was_cancelled", "it ends with other weights than unbroken"),
+    ("begins-anew", "goes_on_from_where_it_was_cancelled", "it began anew instead of going on from a checkpoint"),
+    ("any-checkpoint", "refuses_the_checkpoint_of_another_task", "went on from a checkpoint of another seed"),
+    ("two-lines", "refuses_the_checkpoint_of_another_task", "its error must be one line"),
+    ("no-start", "events_tell_the_run", "events must begin with 'started' and end with 'finished'"),
+    ("leaps", "events_tell_the_run", "steps must be 1, 2, 3, ..., got [2, 4]"),
+    ("nan", "events_tell_the_run", "step tells loss that is no finite float"),
+    ("event-record", "events_tell_the_run", "the record of finished is not JSON"),
+    ("record", "record_is_json", "the record is not JSON"),
+]
+
+OBSERVER = [
+    ("environment", "using_it_changes_no_global_state", "changed environment"),
+    ("one-run", "takes_a_run", "raised RuntimeError: has one run already"),
+    ("one-start", "takes_a_run_that_goes_on", "raised FileExistsError"),
+    ("needs-loss", "takes_numbers_of_any_name", "raised KeyError: 'loss'"),
+    ("slow", "is_quick", "s for a hundred updates"),
+]
+
 SPECS = [
     ("no-summary", "spec_is_documented", "the spec has no summary; listings show it"),
     ("two-lines", "spec_is_documented", "the summary must be one line of at most 120 characters, got 'one\\ntwo'"),
@@ -150,6 +181,8 @@ FAULTS = [
     *((DatasetConformance, *entry) for entry in DATASET),
     *((HeadConformance, *entry) for entry in HEAD),
     *((VisualizerConformance, *entry) for entry in VISUALIZER),
+    *((FineTuneConformance, *entry) for entry in FINETUNE),
+    *((ObserverConformance, *entry) for entry in OBSERVER),
 ]
 
 

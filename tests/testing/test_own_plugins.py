@@ -19,7 +19,9 @@ from tlcore.plugins import installed_plugins
 from tlcore.testing import (
     BackboneConformance,
     DatasetConformance,
+    FineTuneConformance,
     HeadConformance,
+    ObserverConformance,
     PluginConformance,
     VisualizerConformance,
     check_names,
@@ -67,6 +69,19 @@ class TestPerceptron(HeadConformance):
 class TestAuto(HeadConformance):
     name = "auto"
     options: ClassVar = {"candidates": ("linear", "prototype", "knn")}
+
+
+class TestFull(FineTuneConformance):
+    name = "full"
+    options: ClassVar = {"epochs": 2, "workers": 0, "learning_rate": 0.02, "batch_size": 4}
+
+
+class TestJsonLines(ObserverConformance):
+    name = "json-lines"
+
+
+class TestTensorBoard(ObserverConformance):
+    name = "tensorboard"
 
 
 class TestTimm(BackboneConformance):
@@ -224,4 +239,6 @@ def test_every_kind_has_its_suite() -> None:
         DatasetConformance,
         HeadConformance,
         VisualizerConformance,
+        FineTuneConformance,
+        ObserverConformance,
     }

@@ -13,8 +13,10 @@ from tlcore.testing.backbones import BackboneConformance
 from tlcore.testing.commands import CommandConformance
 from tlcore.testing.conformance import CheckResult, CheckSkipped, Conformance, ConformanceFailure, check_names, run_checks
 from tlcore.testing.datasets import DatasetConformance
+from tlcore.testing.finetunes import FineTuneConformance
 from tlcore.testing.heads import HeadConformance
 from tlcore.testing.listing import HEAVY_MODULES, ListingReport, measure_listing
+from tlcore.testing.observers import ObserverConformance
 from tlcore.testing.plugin import PluginConformance
 from tlcore.testing.visualizers import VisualizerConformance
 
@@ -27,8 +29,10 @@ __all__ = [
     "Conformance",
     "ConformanceFailure",
     "DatasetConformance",
+    "FineTuneConformance",
     "HeadConformance",
     "ListingReport",
+    "ObserverConformance",
     "PluginConformance",
     "VisualizerConformance",
     "check_names",

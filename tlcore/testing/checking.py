@@ -13,7 +13,9 @@ from tlcore.testing.backbones import BackboneConformance
 from tlcore.testing.commands import ENTRY_POINT_GROUP, CommandConformance
 from tlcore.testing.conformance import CheckResult, Conformance, run_checks
 from tlcore.testing.datasets import DatasetConformance
+from tlcore.testing.finetunes import FineTuneConformance
 from tlcore.testing.heads import HeadConformance
+from tlcore.testing.observers import ObserverConformance
 from tlcore.testing.plugin import PluginConformance
 from tlcore.testing.visualizers import VisualizerConformance
 
@@ -22,6 +24,8 @@ SUITES: Mapping[str, type[Conformance]] = {
     "dataset": DatasetConformance,
     "head": HeadConformance,
     "visualizer": VisualizerConformance,
+    "finetune": FineTuneConformance,
+    "observer": ObserverConformance,
 }
 
 

@@ -54,7 +54,7 @@ class Conformance(ABC):
             options = {"cells": 8}
 
     Attributes:
-        kind: ``"backbone"``, ``"dataset"``, ``"head"`` or ``"visualizer"``; set by the kind's class.
+        kind: the name of one of `tlcore.specs.KINDS`; set by the kind's class.
         name: as a person would give it to `Registry`, with its argument where it takes one.
         options: option name to value.
         modules: modules that implement the hooks, where the plugin is not installed; installed plugins are found anyway.
