@@ -76,7 +76,8 @@ class FineTuneConformance(Conformance):
             directory=directory,
         )
         listening = observe if observe is not None else Observers({})
-        return self.make().tune(task, observe=listening, progress=progress)
+        tuner: FineTuner = self.make()
+        return tuner.tune(task, observe=listening, progress=progress)
 
     def test_it_learns(self) -> None:
         """From a classifier that knows nothing, the validation images' log-loss falls below that of guessing."""
