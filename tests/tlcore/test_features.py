@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +13,14 @@ import pytest
 from tests.conftest import draw_shape
 from tests.tlcore.test_images import encode
 from tlcore import Backbone, BackboneInfo, Preprocess, Sample, TlcoreError, extract_features
+from tlcore.cores import available_cores
+from tlcore.engines import own_engine
 from tlcore.errors import BackboneError, ImageError
 from tlcore.feature_cache import FeatureCache, FeatureKey
+from tlcore.features import Extraction
 from tlcore.images import BytesImage
-from tlcore.progress import ProgressEvent
+from tlcore.progress import ProgressEvent, silent
+from tlcore.views import STANDARD
 
 INFO = BackboneInfo(
     name="means", architecture="means", feature_size=3, preprocess=Preprocess(image_size=(16, 16)), weights_digest="m",
@@ -136,3 +144,77 @@ def test_a_batch_size_below_one_is_refused() -> None:
 def test_images_of_another_size_are_refused() -> None:
     with pytest.raises(BackboneError, match=r"takes uint8 \(images, 16, 16, 3\), got uint8 \(2, 8, 8, 3\)"):
         Means().features(np.zeros((2, 8, 8, 3), np.uint8))
+
+
+class Counted:
+    """An image that counts how often any of its kind was read."""
+
+    reads = 0
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self) -> bytes:
+        type(self).reads += 1
+        return self._data
+
+
+def test_decoding_stays_a_bounded_way_ahead_so_that_memory_does_not_grow() -> None:
+    Counted.reads = 0
+    ahead: list[int] = []
+
+    class Slow(Means):
+        def compute_features(self, inputs: np.ndarray) -> np.ndarray:
+            time.sleep(0.01)
+            ahead.append(Counted.reads - sum(self.batches))
+            return super().compute_features(inputs)
+
+    given = [Sample(Counted(encode(draw_shape("circle", index))), f"{index}.png", 0) for index in range(400)]
+    extract_features(given, Slow(), batch_size=8)
+    assert max(ahead) <= 96 + 8 + 4 * (2 + available_cores())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_parallel_engine_gives_the_same_rows_in_the_same_order(batch_size: int, tmp_path: Path) -> None:
+    given = [*samples(50, broken=(3, 40)), *samples(50)]
+    backbone = Means()
+    engine = replace(own_engine(backbone, batch_size), parallel=True)
+    for cache in (None, FeatureCache(tmp_path, KEY), FeatureCache(tmp_path, KEY)):
+        backbone.batches.clear()
+        found = Extraction(engine, {STANDARD: cache}).run(given, strict=False, progress=silent, stage="")
+        expected = extract_features(given, Means())
+        assert found.names == expected.names
+        np.testing.assert_allclose(found.features, expected.features, atol=1e-6)
+        assert found.left_out == expected.left_out
+    assert backbone.batches == [], "all rows were in the cache"
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from tests.tlcore.test_features import KEY, Means, samples
+from tlcore import extract_features
+from tlcore.feature_cache import FeatureCache
+class Slow(Means):
+    def compute_features(self, inputs):
+        time.sleep(0.03)
+        return super().compute_features(inputs)
+extract_features(samples(400), Slow(), cache=FeatureCache(Path({home!r}), KEY), batch_size=4,
+    progress=lambda event: print(event.done, flush=True))
+"""
+
+
+def test_killed_extraction_loses_at_most_its_last_batch_and_never_gives_a_wrong_row(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    script = KILLED.format(root=root, home=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        done = 0
+        while done < 40:
+            done = int(process.stdout.readline())
+        process.kill()
+    backbone = Means()
+    again = extract_features(samples(400), backbone, cache=FeatureCache(tmp_path, KEY), batch_size=4)
+    assert sum(backbone.batches) <= 400 - done + 4
+    assert np.array_equal(again.features, extract_features(samples(400), Means(), batch_size=4).features)

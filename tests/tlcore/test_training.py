@@ -40,6 +40,19 @@ def test_same_command_twice_gives_the_same_bytes(
         assert (cached.bundle.path / name).read_bytes() == expected, name
 
 
+@pytest.mark.parametrize("cached", [True, False], ids=["cache", "no-cache"])
+def test_same_command_twice_on_an_exported_graph_gives_the_same_bytes(
+    shapes: Path, registry: Registry, tmp_path: Path, cached: bool
+) -> None:
+    options = TrainOptions(backbone="mini", engine="onnx", views="flip")
+    for run in ("first", "second"):
+        home = tmp_path / f"home-{run}" if cached else None
+        train(str(shapes), tmp_path / run, options, registry=registry, cache_directory=home)
+    for file in (tmp_path / "first").iterdir():
+        assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
+    assert load_bundle(tmp_path / "first", registry).record.backbone["engine"] == {"name": "onnx", "precision": "float32"}
+
+
 def test_another_seed_splits_otherwise(shapes: Path, trained: TrainResult, registry: Registry, tmp_path: Path) -> None:
     other = train(str(shapes), tmp_path / "other", replace(IN_THE_BOX, seed=1), registry=registry)
     assert other.bundle.split["test"] != trained.bundle.split["test"]
