@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out: compiling takes half a minute")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     keep_freed()
     registry = Registry()
     samples = registry.dataset(arguments.photos).samples
