@@ -78,8 +78,8 @@ def evaluate(
     Raises:
         DatasetError: unknown classes or split, or no image left to measure.
     """
-    chosen = _choose_split(dataset, split)
-    samples = _relabelled(dataset, dataset.splits[chosen], bundle.record.classes)
+    chosen = choose_split(dataset, split)
+    samples = relabelled(dataset, dataset.splits[chosen], bundle.record.classes)
     options = FeatureOptions(engine=engine, views=bundle.views)
     extractor = Extractor(bundle.network, options, samples=samples, cache_directory=cache_directory, progress=progress)
     found = extractor.extract(samples, strict=strict, progress=progress)
@@ -101,7 +101,12 @@ def evaluate(
     )
 
 
-def _choose_split(dataset: Dataset, asked: str | None) -> str:
+def choose_split(dataset: Dataset, asked: str | None) -> str:
+    """Return the split to measure on: the one asked for, else the first there is of test, validation, all and train.
+
+    Raises:
+        DatasetError: there is no such split, or no image.
+    """
     if asked is not None:
         if asked not in dataset.splits:
             raise DatasetError(f"{dataset.name}: has no split {asked!r}; it has: {', '.join(dataset.splits)}")
@@ -112,8 +117,12 @@ def _choose_split(dataset: Dataset, asked: str | None) -> str:
     raise DatasetError(f"{dataset.name}: there are no images in it")
 
 
-def _relabelled(dataset: Dataset, samples: Sequence[Sample], classes: Sequence[str]) -> tuple[Sample, ...]:
-    """Give samples the labels that the bundle's class order has for their class names."""
+def relabelled(dataset: Dataset, samples: Sequence[Sample], classes: Sequence[str]) -> tuple[Sample, ...]:
+    """Return samples with the labels that `classes`, a bundle's, has for their class names.
+
+    Raises:
+        DatasetError: a class of the dataset is not one of them.
+    """
     position = {name: index for index, name in enumerate(classes)}
     unknown = [name for name in dataset.class_names if name not in position]
     if unknown:

@@ -24,6 +24,10 @@ COMMANDS = {
     "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
     "predict": ("tlcore_cli.predict:predict", "Say what a bundle or an exported model sees in images."),
     "data": ("tlcore_cli.data:data", "Fetch a dataset, look at it, check it before training."),
+    "robustness": (
+        "tlcore_cli.robustness:robustness",
+        "Measure how much of a bundle's accuracy survives attacks.",
+    ),
     "export": ("tlcore_cli.export:export", "Write a bundle as one proven ONNX file that runs without torch."),
     "inspect": ("tlcore_cli.inspect:inspect", "Tell everything an ONNX file says of itself."),
     "serve": ("tlcore_cli.serve:serve", "Serve exported models over HTTP."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tlcore.hookspecs import hookimpl
 from tlcore.specs import VisualizerSpec
+from tlcore_visualizers.adversarial.options import METHODS, AdversarialOptions
 from tlcore_visualizers.embedding_map import MapOptions
 from tlcore_visualizers.feature_maps import FeatureOptions
 from tlcore_visualizers.ideal_options import IdealOptions
@@ -15,6 +16,16 @@ TLCORE_API_VERSION = 1
 @hookimpl
 def tlcore_visualizers() -> list[VisualizerSpec]:
     return [
+        VisualizerSpec(
+            name="adversarial",
+            summary="images changed as little as can be until the network takes them for something else",
+            factory="tlcore_visualizers.adversarial.visualizer:create",
+            options=AdversarialOptions,
+            argument="METHOD",
+            catalogue="tlcore_visualizers.adversarial.options:methods",
+            featured=METHODS,
+            licence="MIT",
+        ),
         VisualizerSpec(
             name="ideal",
             summary="the ideal image of a class, drawn from noise by gradient ascent, with an honest score",

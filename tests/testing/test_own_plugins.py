@@ -242,3 +242,14 @@ def test_every_kind_has_its_suite() -> None:
         FineTuneConformance,
         ObserverConformance,
     }
+
+
+class TestAdversarial(VisualizerConformance):
+    name = "adversarial"
+    options: ClassVar = {"method": "pgd", "steps": 3, "onnx": False}
+
+
+class TestPatch(VisualizerConformance):
+    name = "adversarial:patch"
+    options: ClassVar = {"steps": 2}
+    classes = (1,)

@@ -1,0 +1,58 @@
+"""Making an adversarial picture survive an 8-bit file: round it, look again, and mend it by single levels."""
+
+from __future__ import annotations
+
+import torch
+
+from tlcore.epsilon import LEVELS
+from tlcore_visualizers.adversarial.ball import Ball
+from tlcore_visualizers.adversarial.problem import Problem
+
+REPAIR_STEPS = 30
+"""One-level steps at most; minimal-norm attacks need 2 to 4."""
+
+_SHARE = 0.1
+"""Share of the pixels that one step moves: those of the largest gradient."""
+
+
+def repair(
+    problem: Problem, images: torch.Tensor, ball: Ball | None, *, steps: int = REPAIR_STEPS
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return pictures of whole levels, and how many one-level steps each needed to fool the network as it did before.
+
+    Rounding undoes what minimal-norm attacks found by a hair. Each step moves the tenth of the pixels with the largest
+    gradient by one level down the margin, within the ball. Pictures that did not fool the network before are rounded only.
+
+    Args:
+        problem: network, originals and goal.
+        images: what the attack found, (images, 3, height, width) in [0, 1].
+        ball: what the result must stay within; None for no bound but [0, 1].
+        steps: at most; 0 to round only.
+    """
+    rounded = _whole(problem, images, ball)
+    repairs = torch.zeros(len(images), dtype=torch.int64)
+    wanted = problem.goal.reached(problem.logits(images))
+    for _ in range(steps):
+        broken = (wanted & ~problem.goal.reached(problem.logits(rounded))).nonzero().flatten()
+        if len(broken) == 0:
+            break
+        part = problem.rows(broken)
+        _, _, gradient = part.gradient(rounded[broken], part.goal.margin)
+        moved = rounded[broken] - _largest(gradient * part.changeable) / LEVELS
+        rounded[broken] = _whole(part, moved, ball.rows(broken) if ball is not None else None)
+        repairs[broken] += 1
+    return rounded, repairs
+
+
+def _whole(problem: Problem, images: torch.Tensor, ball: Ball | None) -> torch.Tensor:
+    if ball is not None:
+        return ball.rounded(images)
+    return (images.clamp(0, 1) * LEVELS).round() / LEVELS
+
+
+def _largest(gradient: torch.Tensor) -> torch.Tensor:
+    """Return the sign of a gradient where it is largest, 0 elsewhere."""
+    flat = gradient.flatten(1).abs()
+    count = max(1, int(flat.shape[1] * _SHARE))
+    least = flat.topk(count, dim=1).values[:, -1]
+    return gradient.sign() * (gradient.abs() >= least.reshape(-1, 1, 1, 1))

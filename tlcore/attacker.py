@@ -1,0 +1,81 @@
+"""Attackers: what changes pictures within a distance until a network errs. The core checks, the plugin computes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from tlcore.epsilon import LEVELS, Norm
+from tlcore.errors import PluginError
+from tlcore.progress import Progress, silent
+from tlcore.visualizer import Subject
+
+_SLACK = 1e-4
+"""Levels of 255 that an L2 distance may exceed its bound by, for rounding."""
+
+
+class Attacker(ABC):
+    """A visualizer that is also one of these can be measured by ``tl robustness``.
+
+    A plugin's subclass writes `norm` and `perturb`; callers use `attack`, which holds it to its bound.
+    """
+
+    @property
+    @abstractmethod
+    def norm(self) -> Norm:
+        """What epsilon is measured by: the largest change of a pixel, or the length of the whole change."""
+
+    @abstractmethod
+    def perturb(
+        self,
+        subject: Subject,
+        images: UInt8[np.ndarray, "images height width 3"],
+        labels: Int64[np.ndarray, " images"],
+        *,
+        epsilon: float,
+        seed: int,
+        progress: Progress,
+    ) -> UInt8[np.ndarray, "images height width 3"]:
+        """Return pictures that the network no longer takes for `labels`, as far as it can. Callers use `attack`."""
+
+    def attack(
+        self,
+        subject: Subject,
+        images: UInt8[np.ndarray, "images height width 3"],
+        labels: Int64[np.ndarray, " images"],
+        *,
+        epsilon: float,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> UInt8[np.ndarray, "images height width 3"]:
+        """Change pictures so that a network no longer takes them for what they are.
+
+        Args:
+            subject: the network.
+            images: what it is fed, as `Preprocess.pixels` returns it.
+            labels: the true class of each, which is to be left.
+            epsilon: how far, in units of pixel values where white is 1.
+            seed: of anything random.
+            progress: told how far it is.
+
+        Returns:
+            pictures within epsilon of `images`, those that resisted among them.
+
+        Raises:
+            PluginError: what came back are no such pictures, or they are further away than epsilon.
+        """
+        found = self.perturb(subject, images, labels, epsilon=epsilon, seed=seed, progress=progress)
+        who = type(self).__name__
+        if not isinstance(found, np.ndarray) or found.shape != images.shape or found.dtype != np.uint8:
+            told = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+            raise PluginError(f"{who} must return uint8 {images.shape}, got {told}")
+        change = (found.astype(np.float64) - images).reshape(len(images), -1)
+        distance = np.abs(change).max(axis=1) if self.norm == "linf" else np.linalg.norm(change, axis=1)
+        if (distance > LEVELS * epsilon + _SLACK).any():
+            raise PluginError(
+                f"{who} left its bound: a change of {distance.max():.2f}/255 ({self.norm}), "
+                f"at most {LEVELS * epsilon:.2f}/255"
+            )
+        return found
