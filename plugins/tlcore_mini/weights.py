@@ -32,16 +32,7 @@ def read_packaged() -> Weights:
     Raises:
         BackboneError: a file is missing or is not the one that was packaged; says which and what to do.
     """
-    config = json.loads(_read(PACKAGED / "config.json"))
-    expected = json.loads(_read(PACKAGED / "digests.json"))["model.safetensors"]
-    content = _read(PACKAGED / "model.safetensors")
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise BackboneError(
-            f"mini: {PACKAGED / 'model.safetensors'} is damaged: expected SHA-256 {expected[:12]}..., "
-            f"found {found[:12]}...; install tlcore again"
-        )
-    return Weights(config=config, tensors=load(content))
+    return Weights(config=json.loads(_packaged("config.json")), tensors=load(_packaged("model.safetensors")))
 
 
 def read_directory(directory: Path) -> Weights:
@@ -60,7 +51,7 @@ def read_directory(directory: Path) -> Weights:
         architecture = config["architecture"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackboneError(f"mini-dir: {directory}: config.json is not a timm configuration: {error!r}") from error
-    ours = json.loads(_read(PACKAGED / "config.json"))
+    ours = json.loads(_packaged("config.json"))
     if architecture != ours["architecture"] or config.get("model_args") != ours["model_args"]:
         raise BackboneError(f"mini-dir: {directory} holds another network ({architecture}); use 'local-dir:{directory}'")
     try:
@@ -68,6 +59,23 @@ def read_directory(directory: Path) -> Weights:
     except (OSError, ValueError, SafetensorError) as error:
         raise BackboneError(f"mini-dir: {directory}: the weights file is damaged: {error}") from error
     return Weights(config=config, tensors=tensors)
+
+
+def _packaged(name: str) -> bytes:
+    """Return the content of a file that came with tlcore, once its digest is found to be the listed one."""
+    listed = PACKAGED / "digests.json"
+    try:
+        expected = str(json.loads(_read(listed))[name])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackboneError(f"mini: {listed} is damaged ({error!r}); install tlcore again") from error
+    content = _read(PACKAGED / name)
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise BackboneError(
+            f"mini: {PACKAGED / name} is damaged: expected SHA-256 {expected[:12]}..., found {found[:12]}...; "
+            "install tlcore again"
+        )
+    return content
 
 
 def _read(path: Path) -> bytes:

@@ -146,11 +146,19 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_damaged_weights_say_so(copied: Path) -> None:
-    content = bytearray((copied / "model.safetensors").read_bytes())
-    content[-1] ^= 1
-    (copied / "model.safetensors").write_bytes(content)
-    with pytest.raises(BackboneError, match=r"model\.safetensors is damaged: expected SHA-256 .*; install tlcore again"):
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("damage", ["truncated", "altered"])
+def test_damaged_file_says_so(copied: Path, name: str, damage: str) -> None:
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(content[:1000] if damage == "truncated" else content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(BackboneError, match=rf"{name} is damaged: expected SHA-256 .*; install tlcore again"):
+        from_package(None, MiniOptions())
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"config.json": "'], ids=["empty", "list", "without-names", "cut"])
+def test_damaged_digests_say_so(copied: Path, content: str) -> None:
+    (copied / "digests.json").write_text(content)
+    with pytest.raises(BackboneError, match=r"digests\.json is damaged .*; install tlcore again"):
         from_package(None, MiniOptions())
 
 

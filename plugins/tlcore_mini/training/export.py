@@ -72,10 +72,11 @@ def main() -> None:
     path = arguments.weights_folder / "model.safetensors"
     save_tensors(half(tensors), path, {"format": "pt"})
     path.chmod(0o644)
-    save_json(configuration(arguments.data_folder), arguments.weights_folder / "config.json")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    save_json({path.name: digest}, arguments.weights_folder / "digests.json")
-    print(f"{path.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
+    settings = arguments.weights_folder / "config.json"
+    save_json(configuration(arguments.data_folder), settings)
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (settings, path)}
+    save_json(digests, arguments.weights_folder / "digests.json")
+    print(f"{path.stat().st_size / 1e6:.2f} MB, sha256 {digests[path.name]}")
 
 
 if __name__ == "__main__":
