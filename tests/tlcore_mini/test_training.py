@@ -14,7 +14,8 @@ pytest.importorskip("sklearn")
 
 import torch
 
-from tlcore_mini.training import checkpoint
+from tlcore_mini.training import checkpoint, train
+from tlcore_mini.training.batches import BatchSettings
 from tlcore_mini.training.duplicates import find_exclusions
 from tlcore_mini.training.measure import mcnemar, wilson
 from tlcore_mini.training.photos import Photo, decode
@@ -65,6 +66,53 @@ def test_schedule() -> None:
     settings = TrainSettings(phases=((80, 10), (128, 5)), warmup_steps=2, decay_steps=5, learning_rate=1.0)
     assert [settings.image_size(step) for step in (0, 9, 10, 14)] == [80, 80, 128, 128]
     assert [settings.rate(step) for step in (0, 1, 9, 10, 11, 14)] == [0.5, 1.0, 1.0, 1.0, 0.8, 0.2]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A cache of 8 views a source, noise with made-up answers of the teachers."""
+    random = np.random.default_rng(0)
+    for source in ("tiny", "pets", "samples"):
+        folder = tmp_path / "cache" / source
+        folder.mkdir(parents=True)
+        np.save(folder / "images.npy", random.integers(0, 256, (8, 40, 40, 3), dtype=np.uint8))
+        np.save(folder / "features.npy", random.normal(size=(8, 12)).astype(np.float16))
+        np.save(folder / "logits.npy", random.normal(size=(8, 1000)).astype(np.float16))
+        label, species = (-1, 1) if source == "pets" else (7, -1)
+        np.save(folder / "labels.npy", np.array([(label, species)] * 8))
+    return tmp_path / "cache"
+
+
+class NoProbe:
+    """Measures nothing, so that a run needs no photos."""
+
+    def __init__(self, data_folder: Path) -> None:
+        pass
+
+    def measure(self, network: object) -> dict[str, float]:
+        return {}
+
+
+def test_a_resumed_run_ends_bit_for_bit_where_a_whole_one_does(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "Probe", NoProbe)
+
+    def run(folder: str, steps: int, seed: int = 7, start: Path | None = None) -> bytes:
+        settings = TrainSettings(
+            phases=((32, steps),), decay_steps=1, warmup_steps=1, seed=seed, workers=1, batch=BatchSettings(tiny=2, pets=2, samples=2)
+        )  # fmt: skip
+        (tmp_path / folder).mkdir(exist_ok=True)
+        train.train_worker(0, tmp_path, cache, tmp_path / folder, settings, start, str(tmp_path / f"{folder}-{steps}"))
+        return (tmp_path / folder / "averaged.safetensors").read_bytes()
+
+    whole = run("whole", 4)
+    halfway = run("parts", 2)
+    assert halfway != whole
+    assert run("parts", 4) == whole
+    assert run("again", 4) == whole
+    assert run("other-seed", 4, seed=8) != whole
+    assert run("second-round", 2, start=tmp_path / "whole") not in (whole, halfway)
 
 
 def test_checkpoint_comes_back_equal(tmp_path: Path) -> None:

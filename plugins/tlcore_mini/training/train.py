@@ -153,7 +153,7 @@ class Trainer:
             print(f"step {done}/{settings.steps} size {image_size} {seconds:.0f} s {rate:.2f} steps/s {terms}", flush=True)
         if done % settings.probe_every == 0 or last:
             assert self.probe is not None
-            point = {"step": done, "seconds": seconds, "image_size": image_size}
+            point = {"step": float(done), "seconds": seconds, "image_size": float(image_size)}
             point |= {f"loss_{name}": value for name, value in self.recent.items()}
             point |= self.probe.measure(self.averaged.module.network)
             self.curve.append(point)
@@ -165,7 +165,7 @@ class Trainer:
             checkpoint.save_tensors(self.averaged.module.network.state_dict(), self.run_folder / "averaged.safetensors")
 
 
-def _work(
+def train_worker(
     worker: int,
     data_folder: Path,
     cache_folder: Path,
@@ -174,6 +174,7 @@ def _work(
     start: Path | None,
     meeting: str,
 ) -> None:
+    """Runs one worker of a run; they meet by the file named `meeting`, which must not exist before."""
     distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=worker, world_size=settings.workers)
     Trainer(data_folder, cache_folder, run_folder, settings, worker, start).run()
     distributed.destroy_process_group()
@@ -189,7 +190,7 @@ def train(
     run_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         arguments = (data_folder, cache_folder, run_folder, settings, start, str(Path(folder) / "meeting"))
-        spawn(_work, arguments, nprocs=settings.workers, daemon=True)  # type: ignore[no-untyped-call]
+        spawn(train_worker, arguments, nprocs=settings.workers, daemon=True)  # type: ignore[no-untyped-call]
 
 
 def _phases(text: str) -> tuple[tuple[int, int], ...]:
