@@ -117,16 +117,16 @@ def _infer(client: TestClient, tensor: dict[str, Any], **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("tensor", "told"),
     [
-        ({"datatype": "UINT8", "shape": [1, 32, 32, 3], "data": [1, 2]}, "takes 3072 numbers, got 2"),
-        ({"datatype": "UINT8", "shape": [1, 32, 32, 3], "data": [300] * 3072}, "whole numbers from 0 to 255"),
-        ({"datatype": "UINT8", "shape": [1, 32, 32, 3], "data": [0.5] * 3072}, "whole numbers from 0 to 255"),
-        ({"datatype": "UINT8", "shape": [1, 32, 32, 3], "data": ["a"] * 3072}, "data must be numbers"),
-        ({"datatype": "UINT8", "shape": [1, 16, 64, 3], "data": [0] * 3072}, "the model takes [images, 32, 32, 3]"),
-        ({"datatype": "UINT8", "shape": [65, 32, 32, 3], "data": []}, "at most 64 are taken"),
-        ({"datatype": "UINT8", "shape": [0, 32, 32, 3], "data": []}, "whole numbers above 0"),
+        ({"datatype": "UINT8", "shape": [1, 128, 128, 3], "data": [1, 2]}, "takes 49152 numbers, got 2"),
+        ({"datatype": "UINT8", "shape": [1, 128, 128, 3], "data": [300] * 49152}, "whole numbers from 0 to 255"),
+        ({"datatype": "UINT8", "shape": [1, 128, 128, 3], "data": [0.5] * 49152}, "whole numbers from 0 to 255"),
+        ({"datatype": "UINT8", "shape": [1, 128, 128, 3], "data": ["a"] * 49152}, "data must be numbers"),
+        ({"datatype": "UINT8", "shape": [1, 64, 256, 3], "data": [0] * 49152}, "the model takes [images, 128, 128, 3]"),
+        ({"datatype": "UINT8", "shape": [65, 128, 128, 3], "data": []}, "at most 64 are taken"),
+        ({"datatype": "UINT8", "shape": [0, 128, 128, 3], "data": []}, "whole numbers above 0"),
         ({"datatype": "UINT8", "shape": "x", "data": []}, "a name, a datatype, a shape and data"),
-        ({"datatype": "FP32", "shape": [1, 32, 32, 3], "data": [0.5] * 3072}, "whole levels from 0 to 255"),
-        ({"datatype": "FP64", "shape": [1, 32, 32, 3], "data": [0] * 3072}, "datatype 'FP64' is not taken"),
+        ({"datatype": "FP32", "shape": [1, 128, 128, 3], "data": [0.5] * 49152}, "whole levels from 0 to 255"),
+        ({"datatype": "FP64", "shape": [1, 128, 128, 3], "data": [0] * 49152}, "datatype 'FP64' is not taken"),
         ({"datatype": "BYTES", "shape": [1], "data": ["%%%"]}, "images in base64"),
         ({"datatype": "BYTES", "shape": [2], "data": ["aGk="]}, "does not fit 1 encoded images"),
         ({"datatype": "BYTES", "shape": [1], "data": ["aGk="]}, "not an image"),
@@ -193,7 +193,7 @@ def test_what_it_tells_of_itself(client: TestClient, classifier: Classifier) -> 
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
     described = client.get("/v2/models/shapes").json()
-    assert described["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 32, 32, 3]}]
+    assert described["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 128, 128, 3]}]
     assert described["parameters"]["digest"] == classifier.digest
     assert client.get("/v2/models/shapes/versions/1/ready").json() == {"name": "shapes", "ready": True}
     assert client.get("/v2/models/shapes/versions/2/ready").status_code == 404

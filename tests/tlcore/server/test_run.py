@@ -238,7 +238,7 @@ async def ask(url):
     client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=30))
     assert await client.is_server_live(url) and await client.is_server_ready(url)
     assert await client.is_model_ready(url, "shapes")
-    pixels = np.full((2, 32, 32, 3), 7, np.uint8)
+    pixels = np.full((2, 128, 128, 3), 7, np.uint8)
     for binary in (False, True):
         tensor = InferInput("images", list(pixels.shape), "UINT8")
         tensor.set_data_from_numpy(pixels, binary_data=binary)
