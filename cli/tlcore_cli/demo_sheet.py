@@ -32,7 +32,7 @@ _PHOTOS = (
 """Package and path in it of photos under free licences that come with scikit-image and scikit-learn."""
 
 _LOOKS: Mapping[str, tuple[Mapping[str, object], str]] = {
-    "features": ({"layer": ("layer2",), "most": 16}, "feature maps"),
+    "features": ({"layer": ("layer1",), "most": 8}, "feature maps"),
     "ideal": ({"seconds": 12.0}, "ideal image"),
     "adversarial": ({"strength": "quick", "onnx": False}, "adversarial"),
 }
