@@ -75,6 +75,8 @@ def namespaces(directory: Path) -> list[Namespace]:
     found = []
     for folder in _folders(directory):
         files = list(_files(folder))
+        if not any(path.suffix == ".rows" for path, _, _ in files):
+            continue
         key = _key(folder)
         width = row_type(key["feature_size"], key["storage"]).itemsize if key else 0
         rows = sum(size // width for path, size, _ in files if path.suffix == ".rows") if width else 0

@@ -146,6 +146,9 @@ class FeatureCache:
 
     def close(self) -> None:
         """End a run: merge small shards, and note which ones were used, for eviction goes by that."""
+        if self._used:
+            with suppress(OSError):
+                self._describe()
         for shard in self._used:
             with suppress(OSError):
                 os.utime(shard)
@@ -189,8 +192,7 @@ class FeatureCache:
             self.directory.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(table.tobytes())
             os.replace(unfinished, shard)
-            if not (self.directory / KEY_FILE).exists():
-                write_file(self.directory / KEY_FILE, json.dumps(self._key.to_dict()).encode())
+            self._describe()
         except OSError as error:
             remove(unfinished)
             raise TlcoreError(
@@ -202,6 +204,11 @@ class FeatureCache:
             raise
         self._used.add(shard)
         return shard
+
+    def _describe(self) -> None:
+        """Say beside the shards what they hold, where it is not said."""
+        if not (self.directory / KEY_FILE).exists():
+            write_file(self.directory / KEY_FILE, json.dumps(self._key.to_dict()).encode())
 
     def _places(self) -> dict[bytes, tuple[Path, int]]:
         if self._index is None:

@@ -77,7 +77,8 @@ class Choice:
 
     def __str__(self) -> str:
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.rates.items())
-        return f"{self.engine.name} {self.engine.precision}: {self.reason}{f' (images/s: {rates})' if rates else ''}"
+        name = {"backbone": "the backbone's own code", "onnx": "ONNX Runtime"}.get(self.engine.name, self.engine.name)
+        return f"{name}, {self.engine.precision}: {self.reason}{f' (images/s: {rates})' if rates else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,9 @@ def _quickest(request: EngineRequest, own: Engine, remembered: Mapping[str, _Mea
     candidates = [onnx_engine(request.backbone, request.directory)]
     if remembered is None or any(key.startswith("torch ") for key in remembered):
         torch_candidate = _torch(request.backbone)
-        candidates = [torch_candidate, *candidates] if torch_candidate is not None else candidates
+        if torch_candidate is not None:
+            # A GPU leaves the processor so far behind that exporting for it would be time lost.
+            candidates = [torch_candidate] if torch_candidate.on_gpu else [torch_candidate, *candidates]
     measured = remembered if remembered is not None else _measure(request, own, candidates)
     if not measured:
         return Choice(engine=own, reason="no image can be read")

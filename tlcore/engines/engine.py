@@ -36,6 +36,11 @@ class Engine:
     parallel: bool
     compute: Callable[[np.ndarray], np.ndarray] = field(repr=False)
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it computes elsewhere than on the processor."""
+        return self.precision.startswith("cuda-")
+
     def features(self, images: UInt8[np.ndarray, "images height width 3"]) -> Float32[np.ndarray, "images features"]:
         """Return the features of preprocessed images, at most `batch_size` of them.
 

@@ -128,6 +128,14 @@ def test_an_engine_asked_for_that_answers_otherwise_is_refused(
         choose_engine(request(mini, None, asked="onnx"))
 
 
+def test_nothing_is_exported_beside_a_gpu(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = replace(own_engine(mini), name="torch", precision="cuda-bfloat16")
+    monkeypatch.setattr(choice, "_torch", lambda _: gpu)
+    run = _measured(monkeypatch, {"torch": (5000.0, 0.01), "backbone": (50.0, 0.0)})
+    assert choose_engine(request(mini, None)).engine is gpu
+    assert set(run) == {"torch", "backbone"}
+
+
 def test_a_network_that_torch_does_not_know_goes_on_as_it_is() -> None:
     assert choose_engine(request(Means(), None)).engine.name == "backbone"
     with pytest.raises(BackboneError, match="cannot run on engine 'onnx'"):
