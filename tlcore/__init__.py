@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tlcore.bundle import Bundle as Bundle
     from tlcore.bundle import load_bundle as load_bundle
     from tlcore.classifier import Classifier as Classifier
+    from tlcore.comparison import CompareOptions as CompareOptions
+    from tlcore.comparison import Comparison as Comparison
+    from tlcore.comparison import compare as compare
     from tlcore.dataset import Dataset as Dataset
     from tlcore.dataset import LeftOut as LeftOut
     from tlcore.dataset import Sample as Sample
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     from tlcore.head import HeadData as HeadData
     from tlcore.head import HeadFit as HeadFit
     from tlcore.hookspecs import hookimpl as hookimpl
+    from tlcore.learning_curve import LearningCurve as LearningCurve
+    from tlcore.learning_curve import LearningCurveOptions as LearningCurveOptions
+    from tlcore.learning_curve import draw_learning_curve as draw_learning_curve
     from tlcore.metrics import Metrics as Metrics
     from tlcore.observer import Observer as Observer
     from tlcore.observer import TrainingEvent as TrainingEvent
@@ -75,6 +81,7 @@ _HOMES = {
     "backbone": ("Backbone", "BackboneInfo", "NetworkFiles"),
     "bundle": ("Bundle", "load_bundle"),
     "classifier": ("Classifier",),
+    "comparison": ("CompareOptions", "Comparison", "compare"),
     "dataset": ("Dataset", "LeftOut", "Sample"),
     "errors": ("TlcoreError",),
     "evaluation": ("Evaluation", "evaluate"),
@@ -84,6 +91,7 @@ _HOMES = {
     "features": ("FeatureSet", "extract_features"),
     "head": ("FittedHead", "Head", "HeadData", "HeadFit"),
     "hookspecs": ("hookimpl",),
+    "learning_curve": ("LearningCurve", "LearningCurveOptions", "draw_learning_curve"),
     "metrics": ("Metrics",),
     "observer": ("Observer", "TrainingEvent"),
     "prediction": ("Prediction", "predict"),

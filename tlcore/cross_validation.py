@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float32
 
 from tlcore.bundle import softmax
 from tlcore.dataset import ALL, Dataset, Sample
@@ -45,10 +46,36 @@ def cross_validate(
     Raises:
         DatasetError: too many folds, or a fold whose training images are of one class.
     """
-    sets = tuple(together)
     samples = tuple(sample for part in features.values() for sample in part.samples)
-    rows = np.concatenate([part.features for part in features.values()])
-    labels = np.concatenate([part.labels for part in features.values()])
+    probabilities = cross_validated_probabilities(
+        samples,
+        np.concatenate([part.features for part in features.values()]),
+        head,
+        class_names,
+        folds=folds,
+        validation=validation,
+        seed=seed,
+        together=together,
+        progress=progress,
+    )
+    return measure(probabilities, np.concatenate([part.labels for part in features.values()]), class_names)
+
+
+def cross_validated_probabilities(
+    samples: Sequence[Sample],
+    rows: Float32[np.ndarray, "images features"],
+    head: Head,
+    class_names: Sequence[str],
+    *,
+    folds: int,
+    validation: float,
+    seed: int,
+    together: Iterable[Sequence[str]] = (),
+    progress: Progress = silent,
+) -> Float32[np.ndarray, "images classes"]:
+    """Return what a head fitted on the other folds says of each image; the arguments are those of `cross_validate`."""
+    sets = tuple(together)
+    labels = np.array([sample.label for sample in samples], np.int64)
     position = {sample.name: index for index, sample in enumerate(samples)}
     fold_of = assign_folds(samples, folds, seed, together=sets)
     probabilities = np.zeros((len(samples), len(class_names)), np.float32)
@@ -70,7 +97,7 @@ def cross_validate(
         tested = fold_of == fold
         probabilities[tested] = softmax(fit.head.logits(rows[tested]), temperature)
     progress(ProgressEvent("cross-validation", folds, folds))
-    return measure(probabilities, labels, class_names)
+    return probabilities
 
 
 def validation_split(

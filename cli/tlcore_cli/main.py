@@ -22,6 +22,11 @@ COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
     "lr-find": ("tlcore_cli.lr_find:lr_find", "Find a learning rate for fine-tuning, and draw the curve."),
     "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
+    "compare": ("tlcore_cli.compare:compare", "Compare networks and heads on a dataset, and recommend one."),
+    "learning-curve": (
+        "tlcore_cli.learning_curve:learning_curve",
+        "Say whether more photos would help.",
+    ),
     "predict": ("tlcore_cli.predict:predict", "Say what a bundle or an exported model sees in images."),
     "data": ("tlcore_cli.data:data", "Fetch a dataset, look at it, check it before training."),
     "robustness": (

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from tlcore.dataset import Sample
+from tlcore.deadline import Deadline, OutOfTimeError
 from tlcore.errors import HeadError
 from tlcore.folds import assign_folds
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
@@ -87,10 +88,6 @@ class _Trial:
     seconds: float
 
 
-class _OutOfTimeError(Exception):
-    """Raised in a head's progress to stop it."""
-
-
 class AutoHead(Head):
     """The best of the other heads; see the module's text."""
 
@@ -158,14 +155,14 @@ class AutoHead(Head):
         """Cross-validate each candidate while there is time; return the trials and the names passed over."""
         trials: list[_Trial] = []
         passed_over: list[str] = []
-        end = time.monotonic() + self._options.seconds
+        deadline = Deadline(self._options.seconds)
         names = sorted(self._options.candidates, key=lambda name: name != FALLBACK)
         for done, name in enumerate(names if folds is not None else ()):
             progress(ProgressEvent("choosing the head", done, len(names)))
             assert folds is not None
             try:
-                trials.append(_cross_validate(name, train, validation, classes, folds, seed, progress, end))
-            except _OutOfTimeError:
+                trials.append(_cross_validate(name, train, validation, classes, folds, seed, progress, deadline))
+            except OutOfTimeError:
                 passed_over.append(name)
         progress(ProgressEvent("choosing the head", len(names), len(names)))
         return trials, passed_over
@@ -197,15 +194,14 @@ def _cross_validate(
     folds: Int64[np.ndarray, " images"],
     seed: int,
     progress: Progress,
-    end: float,
+    deadline: Deadline,
 ) -> _Trial:
-    """Fit a head without each fold in turn and let it judge that fold; raises `_OutOfTimeError` at `end`."""
+    """Fit a head without each fold in turn and let it judge that fold; raises `OutOfTimeError` at the deadline."""
 
-    def watch(event: ProgressEvent) -> None:
+    def told(event: ProgressEvent) -> None:
         progress(ProgressEvent(f"trying {name}", event.done, event.total))
-        if time.monotonic() >= end:
-            raise _OutOfTimeError
 
+    watch = deadline.watch(told)
     started = time.monotonic()
     head = _head(name)
     logits = np.zeros((len(train.labels), classes), np.float32)

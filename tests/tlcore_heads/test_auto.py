@@ -49,7 +49,7 @@ def test_a_budget_too_small_is_told_and_falls_back_to_linear(candidates: tuple[s
 
 def test_who_does_not_finish_in_time_is_passed_over_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10_000))
-    monkeypatch.setattr("tlcore_heads.auto.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("tlcore.deadline.time.monotonic", lambda: float(next(clock)))
     fit = AutoHead(AutoOptions(seconds=30.0, candidates=("prototype", "mlp"), folds=2)).fit(digits(0, 100), none_of(), 10)
     assert fit.record["chosen"] == "prototype"
     assert fit.record["passed_over"] == ["mlp"]
