@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ class BackboneCost:
 
     Attributes:
         images_per_second: through the network in batches, on all cores this process may use.
-        milliseconds: one image alone, the median.
+        milliseconds: one image alone, the quickest of several calls.
         megabytes: of its weights as float32.
         macs: multiplications with addition for one image; None where the network is none of torch's.
     """
@@ -49,7 +48,10 @@ class BackboneCost:
 
 
 def measure_cost(engine: Engine) -> BackboneCost:
-    """Measure an engine with its backbone on noise; takes about a second, more where one call takes longer."""
+    """Measure an engine with its backbone on noise; takes about a second, more where one call takes longer.
+
+    The quickest of several calls counts, which tells of the machine rather than of what else it does.
+    """
     info = engine.backbone.info
     random = np.random.default_rng(0)
     height, width = info.preprocess.image_size
@@ -67,8 +69,8 @@ def measure_cost(engine: Engine) -> BackboneCost:
                 engine.features(part)
 
     return BackboneCost(
-        images_per_second=together / _median_seconds(batch),
-        milliseconds=1000 * _median_seconds(lambda: single(images[:1])),
+        images_per_second=together / _least_seconds(batch),
+        milliseconds=1000 * _least_seconds(lambda: single(images[:1])),
         megabytes=4 * info.parameters / 1e6,
         macs=_macs(engine),
     )
@@ -94,14 +96,14 @@ def cost_of(engine: Engine, directory: Path | None) -> BackboneCost:
     return measured
 
 
-def _median_seconds(call: Callable[[], object]) -> float:
+def _least_seconds(call: Callable[[], object]) -> float:
     call()
     times: list[float] = []
     while len(times) < _LEAST or (sum(times) < SECONDS and len(times) < _MOST):
         started = time.perf_counter()
         call()
         times.append(time.perf_counter() - started)
-    return median(times)
+    return min(times)
 
 
 def _macs(engine: Engine) -> float | None:

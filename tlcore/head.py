@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from tlcore.errors import HeadError
 from tlcore.progress import Progress, silent
@@ -24,10 +24,32 @@ class HeadData:
     Attributes:
         features: (images, features), float32.
         labels: (images,), int64, each in [0, classes).
+        shown: which image each row shows, (images,), int64, where several rows are views of one; None where each row is an
+            image of its own. Heads that hold rows out hold out all that show one image.
     """
 
     features: Float32[np.ndarray, "images features"]
     labels: Int64[np.ndarray, " images"]
+    shown: Int64[np.ndarray, " images"] | None = None
+
+    @property
+    def images(self) -> Int64[np.ndarray, " images"]:
+        """Which image each row shows, (images,)."""
+        return self.shown if self.shown is not None else np.arange(len(self.labels), dtype=np.int64)
+
+    def rows(self, chosen: Bool[np.ndarray, " images"]) -> HeadData:
+        """Return the rows that are chosen."""
+        shown = self.shown[chosen] if self.shown is not None else None
+        return HeadData(features=self.features[chosen], labels=self.labels[chosen], shown=shown)
+
+    def joined(self, other: HeadData) -> HeadData:
+        """Return these rows and then the other's, which show other images."""
+        first = self.images
+        return HeadData(
+            features=np.concatenate([self.features, other.features]),
+            labels=np.concatenate([self.labels, other.labels]),
+            shown=np.concatenate([first, other.images + (first.max() + 1 if len(first) else 0)]),
+        )
 
 
 class FittedHead(ABC):
@@ -124,6 +146,8 @@ class Head(ABC):
         for name, data in (("train", train), ("validation", validation)):
             if data.features.ndim != 2 or data.labels.shape != (len(data.features),):
                 raise HeadError(f"{name}: features {data.features.shape} and labels {data.labels.shape} do not match")
+            if data.shown is not None and data.shown.shape != data.labels.shape:
+                raise HeadError(f"{name}: {data.shown.shape} numbers of images and labels {data.labels.shape} do not match")
             if len(data.labels) and not (data.labels.min() >= 0 and data.labels.max() < classes):
                 raise HeadError(f"{name}: labels must lie in [0, {classes}), got up to {data.labels.max()}")
             if not np.isfinite(data.features).all():

@@ -431,7 +431,8 @@ def _preparation(options: TrainOptions) -> Preparation:
 
 def _examples(features: FeatureSet) -> HeadData:
     rows, labels = features.examples
-    return HeadData(features=rows, labels=labels)
+    images = np.arange(len(features.samples), dtype=np.int64)
+    return HeadData(features=rows, labels=labels, shown=np.tile(images, len(rows) // max(1, len(images))))
 
 
 def _head_data(features: FeatureSet) -> HeadData:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from tlcore.connected import connected_sets
 from tlcore.dataset import Sample
 from tlcore.deadline import Deadline, OutOfTimeError
 from tlcore.errors import HeadError
@@ -134,9 +135,10 @@ class AutoHead(Head):
         if folds < 2:
             return None
         _, same = np.unique(train.features, axis=0, return_inverse=True)
-        shared = np.bincount(same)[same] > 1
+        _, family = np.unique(_families(same, train.images), return_inverse=True)
+        shared = np.bincount(family)[family] > 1
         samples = [
-            Sample(BytesImage(b""), str(index), label=int(label), group=str(same[index]) if shared[index] else None)
+            Sample(BytesImage(b""), str(index), label=int(label), group=str(family[index]) if shared[index] else None)
             for index, label in enumerate(train.labels)
         ]
         fold_of = assign_folds(samples, folds, seed)
@@ -207,7 +209,7 @@ def _cross_validate(
     logits = np.zeros((len(train.labels), classes), np.float32)
     for fold in np.unique(folds):
         watch(ProgressEvent(name, int(fold), int(folds.max()) + 1))
-        rest = HeadData(features=train.features[folds != fold], labels=train.labels[folds != fold])
+        rest = train.rows(folds != fold)
         fit = head.fit(rest, validation, classes, seed=seed, progress=watch)
         logits[folds == fold] = fit.head.logits(train.features[folds == fold])
     return _Trial(
@@ -216,6 +218,24 @@ def _cross_validate(
         log_loss=log_loss(logits, train.labels),
         seconds=time.monotonic() - started,
     )
+
+
+def _families(same: Int64[np.ndarray, " images"], images: Int64[np.ndarray, " images"]) -> Int64[np.ndarray, " images"]:
+    """Return a number for each row, equal where rows are equal or show one image."""
+    pairs = np.concatenate([_links(same), _links(images)])
+    family = np.arange(len(same))
+    for members in connected_sets([(int(first), int(second)) for first, second in pairs]):
+        family[members] = members[0]
+    return family
+
+
+def _links(values: Int64[np.ndarray, " images"]) -> Int64[np.ndarray, "links 2"]:
+    """Return (first row of the same value, row) for each row that is not the first."""
+    _, first, place = np.unique(values, return_index=True, return_inverse=True)
+    rows = np.arange(len(values))
+    pairs = np.stack([first[place], rows], axis=1)
+    links: np.ndarray = pairs[pairs[:, 0] != pairs[:, 1]]
+    return links
 
 
 def _trial_record(trial: _Trial) -> dict[str, object]:

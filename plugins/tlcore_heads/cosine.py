@@ -54,11 +54,7 @@ class CosineHead(Head):
         record: dict[str, object] = {"scale": chosen}
         if tried:
             record["validation_log_loss"] = {f"{scale:g}": round(loss, 6) for loss, scale, _ in tried}
-        everything = HeadData(
-            features=np.concatenate([train.features, validation.features]),
-            labels=np.concatenate([train.labels, validation.labels]),
-        )
-        fitted = self._fit(everything, classes, chosen)
+        fitted = self._fit(train.joined(validation), classes, chosen)
         progress(ProgressEvent("cosine head", len(scales) + 1, len(scales) + 1))
         return HeadFit(head=fitted, validation_logits=logits_chosen, record=record)
 

@@ -114,11 +114,7 @@ class NeighbourHead(Head):
         logits = None
         if len(validation.labels):
             logits = fitted.compute_logits(validation.features)
-            everything = HeadData(
-                features=np.concatenate([train.features, validation.features]),
-                labels=np.concatenate([train.labels, validation.labels]),
-            )
-            fitted, neighbours, losses = self._fit(everything, classes, seed)
+            fitted, neighbours, losses = self._fit(train.joined(validation), classes, seed)
         progress(ProgressEvent("knn head", 2, 2))
         images, size = len(train.labels) + len(validation.labels), train.features.shape[1]
         stored = 4 * images * size
@@ -152,7 +148,7 @@ class NeighbourHead(Head):
         counts = (asked,) if asked is not None else tuple(count for count in TRIED if count <= most)
         judged = np.random.default_rng(seed).permutation(len(stored))[:JUDGED]
         found: dict[int, tuple[float, float]] = {}
-        for count, logits in _left_out(stored, data.labels, classes, counts, judged):
+        for count, logits in _left_out(stored, data, classes, counts, judged):
             temperature = fit_temperature(logits, data.labels[judged])
             found[count] = (log_loss(logits / np.float32(temperature), data.labels[judged]), temperature)
         chosen = min(found, key=lambda count: found[count][0])
@@ -161,16 +157,16 @@ class NeighbourHead(Head):
 
 
 def _left_out(
-    stored: np.ndarray, labels: np.ndarray, classes: int, counts: tuple[int, ...], judged: np.ndarray
+    stored: np.ndarray, data: HeadData, classes: int, counts: tuple[int, ...], judged: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield number of neighbours and logits of the judged images, none of which votes on itself."""
+    """Yield number of neighbours and logits of the judged rows, none of which its own image votes on."""
     parts: dict[int, list[np.ndarray]] = {count: [] for count in counts}
     for start in range(0, len(judged), _ROWS):
         rows = judged[start : start + _ROWS]
         similar = stored[rows] @ stored.T
-        similar[np.arange(len(rows)), rows] = -1.0
+        similar[data.images[rows][:, None] == data.images] = -1.0
         for count in counts:
-            parts[count].append(vote(similar, labels, classes, count))
+            parts[count].append(vote(similar, data.labels, classes, count))
     for count, logits in parts.items():
         yield count, np.concatenate(logits)
 

@@ -93,7 +93,7 @@ class PerceptronHead(Head):
             if epoch == most or epoch - int(np.argmin(losses)) > self._options.patience:
                 break
         chosen = int(np.argmin(losses)) + 1 if losses else min(most, WITHOUT_CHOICE)
-        final = self._learn_all(_joined(train, validation), classes, seed, chosen, progress)
+        final = self._learn_all(train.joined(validation), classes, seed, chosen, progress)
         progress(ProgressEvent("mlp head", 2 * most, 2 * most))
         record: dict[str, object] = {"epochs": chosen, "epochs_tried": len(losses), "hidden": self._options.hidden}
         if losses:
@@ -168,20 +168,10 @@ class _Perceptron(torch.nn.Module):
 
 
 def _hold_out(data: HeadData, random: Generator) -> tuple[HeadData, HeadData]:
-    """Divide each class four to one; a class of one image stays whole on the learning side."""
+    """Divide each class's images four to one; a class of one image stays whole on the learning side."""
     held: list[Int64[np.ndarray, " held"]] = []
     for label in np.unique(data.labels):
-        own = random.permutation(np.flatnonzero(data.labels == label))
+        own = random.permutation(np.unique(data.images[data.labels == label]))
         held.append(own[: max(1, len(own) // 5) if len(own) > 1 else 0])
-    out = np.zeros(len(data.labels), bool)
-    out[np.concatenate(held)] = True
-    return (
-        HeadData(features=data.features[~out], labels=data.labels[~out]),
-        HeadData(features=data.features[out], labels=data.labels[out]),
-    )
-
-
-def _joined(first: HeadData, second: HeadData) -> HeadData:
-    return HeadData(
-        features=np.concatenate([first.features, second.features]), labels=np.concatenate([first.labels, second.labels])
-    )
+    out = np.isin(data.images, np.concatenate(held))
+    return data.rows(~out), data.rows(out)

@@ -113,3 +113,19 @@ def test_a_bundle_tells_its_head_and_exports_through_the_gate(name: str, shapes:
         assert result.bundle.record.head["stored"]["images"] == images
     exported = export_onnx(load_bundle(tmp_path / "bundle", Registry()), tmp_path / "model.onnx", ExportOptions())
     assert exported.record.checks["gate"]["logit_error"] < 1e-4
+
+
+@pytest.mark.parametrize("name", ["knn", "auto"])
+def test_views_of_one_image_do_not_judge_each_other(name: str) -> None:
+    """With labels of noise, a row would be foreseen by the other views of its image."""
+    random = np.random.default_rng(0)
+    one, labels = random.standard_normal((80, 20)).astype(np.float32), random.integers(0, 2, 80)
+    views = np.concatenate([one, one + random.normal(0, 0.01, one.shape).astype(np.float32)])
+    data = HeadData(features=views, labels=np.tile(labels, 2), shown=np.tile(np.arange(80), 2))
+    blind = HeadData(features=views, labels=np.tile(labels, 2))
+    losses = []
+    for seen in (data, blind):
+        options = {"candidates": ("knn",)} if name == "auto" else {"neighbours": 1}
+        record = Registry().head(name, options).fit(seen, none_of(20), 2).record
+        losses.append(record["compared"]["knn"]["log_loss"] if name == "auto" else record["left_out_log_loss"]["1"])
+    assert losses[0] > 0.6 > losses[1]
