@@ -19,6 +19,8 @@ PARTS = {
     "graphs": "networks as ONNX Runtime runs them",
     "engines": "which engine was measured to be the quickest",
     "audit": "what the audit found in images",
+    "judgements": "what comparisons found of networks and heads",
+    "costs": "how fast networks are on this machine",
 }
 """Every part may be deleted at any time; what is missing is computed again. Downloaded data sets are no part of it."""
 
