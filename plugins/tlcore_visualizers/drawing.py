@@ -17,7 +17,7 @@ from tlcore_visualizers.objective import Objective, Tap, likeness
 from tlcore_visualizers.parameterisation import Images, Parameterisation
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels
 from tlcore_visualizers.recipe import Recipe
-from tlcore_visualizers.views import ViewRange, Views, blurred
+from tlcore_visualizers.views import ViewRange, Views, ViewTensor, blurred
 
 FRAMES = 48
 """About how many frames of an attempt are kept."""
@@ -86,7 +86,8 @@ def draw(task: Task, drawing: Drawing, *, deadline: float | None, step: Callable
     every = max(1, recipe.steps // FRAMES)
     with Tap().on(task.network.network, task.taps) as tap, dropping(task.network.network, recipe.drop, generator):
         for index in range(recipe.steps):
-            loss = _loss(task, drawing.parameterisation.images(), views, tap)
+            images = drawing.parameterisation.images()
+            loss = _loss(task, images, views(images, recipe.views, noise=_noise(index, recipe)), tap)
             if not torch.isfinite(loss):
                 raise VisualizationError(_not_finite(index))
             descent.step(torch.autograd.grad(loss, parameters), recipe.learning_rate * _share(index, recipe))
@@ -105,9 +106,9 @@ def _not_finite(index: int) -> str:
     return f"the image became NaN at step {index}; a smaller learning_rate keeps it whole"
 
 
-def _loss(task: Task, images: Images, views: Views, tap: Tap) -> Float32[torch.Tensor, ""]:
+def _loss(task: Task, images: Images, views: ViewTensor, tap: Tap) -> Float32[torch.Tensor, ""]:
     recipe = task.recipe
-    logits = task.network(views(images, recipe.views))
+    logits = task.network(views)
     loss = task.objective(logits, tap).mean()
     if recipe.tv:
         loss = loss + recipe.tv * total_variation(images)
@@ -149,9 +150,13 @@ def dropping(network: torch.nn.Module, share: float, generator: torch.Generator)
 
 
 def _ranges(recipe: Recipe) -> ViewRange:
-    return ViewRange(
-        scale=recipe.scale, rotation=recipe.rotation, shift=recipe.shift, noise=recipe.noise, blur=recipe.view_blur
-    )
+    return ViewRange(scale=recipe.scale, rotation=recipe.rotation, shift=recipe.shift, blur=recipe.view_blur)
+
+
+def _noise(index: int, recipe: Recipe) -> float:
+    """Return the noise of a step: from the first to the last value in three quarters of the steps."""
+    first, last = recipe.noise
+    return first + (last - first) * min(1.0, index / recipe.steps / 0.75)
 
 
 def _share(index: int, recipe: Recipe) -> float:

@@ -19,7 +19,7 @@ from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.natural import NaturalImages, natural_images
 from tlcore_visualizers.objective import ClassObjective, LayerObjective, Objective, Tap
 from tlcore_visualizers.pixel_network import PixelNetwork, to_tensor
-from tlcore_visualizers.score import crop_probability, judged_by, probability, score
+from tlcore_visualizers.score import judged_by, mark, probability, score
 from tlcore_visualizers.spectrum import natural_spectrum
 
 
@@ -102,22 +102,18 @@ class Gallery:
             pictures.append(Picture(self._unused(name), pixels, caption, frames))
             scores.append(scored)
         tried = [
-            {"seed": drawing.seed, "steps": drawing.steps, "mark": round(mark, 6)}
-            for drawing, mark in zip(drawings, marks, strict=True)
+            {"seed": drawing.seed, "steps": drawing.steps, "mark": round(found, 6)}
+            for drawing, found in zip(drawings, marks, strict=True)
         ]
         return pictures, {"name": portrait.name, "seed": best.seed, "steps": best.steps, "scores": scores, "tried": tried}
 
     def _mark(self, portrait: Portrait, drawing: Drawing) -> float:
-        """Return what a drawing is chosen by: the mean probability of random crops, or a layer's answer."""
-        images = drawing.pixels()
-        if isinstance(portrait.objective, LayerObjective):
-            return float(self._answers(portrait.objective, images).mean())
-        return float(np.mean([self._crops(portrait.objective, pixels) for pixels in images]))
-
-    def _crops(self, objective: ClassObjective, pixels: UInt8[np.ndarray, "height width 3"]) -> float:
-        return min(
-            crop_probability(pixels, index, self._network) / max(weight, 1e-6) for index, weight in objective.weights.items()
-        )
+        """Return what a drawing is chosen by: `mark`, of a mix that of its weaker class, or a layer's answer."""
+        images, objective = drawing.pixels(), portrait.objective
+        if isinstance(objective, LayerObjective):
+            return float(self._answers(objective, images).mean())
+        classes = [index for index, weight in objective.weights.items() if weight]
+        return float(np.mean([min(mark(pixels, index, self._network) for index in classes) for pixels in images]))
 
     def _scored(self, portrait: Portrait, pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[str, dict[str, Any]]:
         objective = portrait.objective

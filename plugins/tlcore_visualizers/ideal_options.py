@@ -65,7 +65,7 @@ class IdealOptions:
     scale: tuple[float, float] | None = _preset("least and greatest magnification of a view, LOW,HIGH")
     rotation: float | None = _preset("of a view to either side, degrees", minimum=0.0, maximum=180.0)
     shift: float | None = _preset("of a view, share of its side", minimum=0.0, maximum=1.0)
-    noise: float | None = _preset("added to a view's pixels, deviation", minimum=0.0, maximum=1.0)
+    noise: tuple[float, float] | None = _preset("added to a view's pixels, deviation: at first and at last, FIRST,LAST")
     view_blur: float | None = _preset("greatest blur of a view, pixels", minimum=0.0, maximum=16.0)
     drop: float | None = _preset("share of channels switched off at random", minimum=0.0, maximum=0.9)
     tv: float | None = _preset("weight of total variation", minimum=0.0)
@@ -76,3 +76,5 @@ class IdealOptions:
     def __post_init__(self) -> None:
         if self.scale is not None and not 0.05 <= self.scale[0] <= self.scale[1] <= 20:
             raise OptionError(f"scale must rise from low to high, both from 0.05 to 20, got {self.scale[0]},{self.scale[1]}")
+        if self.noise is not None and not all(0 <= value <= 2 for value in self.noise):
+            raise OptionError(f"noise must lie between 0 and 2, at first and at last, got {self.noise[0]},{self.noise[1]}")

@@ -20,20 +20,21 @@ class PixelNetwork(torch.nn.Module):
         subject: whose network it is.
     """
 
-    mean: torch.Tensor
-    std: torch.Tensor
+    scale: torch.Tensor
+    shift: torch.Tensor
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
         self.network = subject.network
         self.temperature = subject.temperature
         self.image_size = subject.preprocess.image_size
-        self.register_buffer("mean", torch.tensor(subject.preprocess.mean).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(subject.preprocess.std).reshape(1, 3, 1, 1), persistent=False)
+        std = torch.tensor(subject.preprocess.std).reshape(1, 3, 1, 1)
+        self.register_buffer("scale", 1 / std, persistent=False)
+        self.register_buffer("shift", -torch.tensor(subject.preprocess.mean).reshape(1, 3, 1, 1) / std, persistent=False)
 
     def forward(self, pixels: Float32[torch.Tensor, "images 3 height width"]) -> Float32[torch.Tensor, "images classes"]:
         """Return logits of RGB pixels in [0, 1]."""
-        inputs = (pixels - self.mean) / self.std
+        inputs = torch.addcmul(self.shift, pixels, self.scale)
         return cast(torch.Tensor, self.network(inputs.contiguous(memory_format=torch.channels_last)))
 
     def probabilities(self, pixels: UInt8[np.ndarray, "images height width 3"]) -> Float32[np.ndarray, "images classes"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 from PIL import Image
 
 from tlcore.errors import VisualizationError
@@ -21,6 +21,8 @@ from tlcore_visualizers.views import ViewRange, Views
 
 CROPS = 16
 """How many random crops a picture is judged by."""
+
+_MARK_NOISE = 0.2
 
 _CROPS = ViewRange(scale=(0.8, 1.25), rotation=5.0, shift=0.1)
 
@@ -82,10 +84,24 @@ def probability(image: Image.Image, index: int, subject: Subject) -> float:
 
 def crop_probability(pixels: UInt8[np.ndarray, "height width 3"], index: int, network: PixelNetwork) -> float:
     """Return the mean probability of random crops, always the same ones."""
+    return float(torch.softmax(_crop_logits(pixels, network, 0.0), dim=1)[:, index].mean())
+
+
+def mark(pixels: UInt8[np.ndarray, "height width 3"], index: int, network: PixelNetwork) -> float:
+    """Return what pictures are chosen by: the mean log-probability of the same crops under noise.
+
+    Without noise nearly all pictures are sure of themselves; what stands noise is better believed by other networks.
+    """
+    return float(torch.log_softmax(_crop_logits(pixels, network, _MARK_NOISE), dim=1)[:, index].mean())
+
+
+def _crop_logits(
+    pixels: UInt8[np.ndarray, "height width 3"], network: PixelNetwork, noise: float
+) -> Float32[torch.Tensor, "crops classes"]:
     views = Views(network.image_size, _CROPS, torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        logits = network(views(to_tensor(pixels[None]), CROPS))
-        return float(torch.softmax(logits / network.temperature, dim=1)[:, index].mean())
+        logits: torch.Tensor = network(views(to_tensor(pixels[None]), CROPS, noise=noise))
+        return logits / network.temperature
 
 
 def judged_by(judges: tuple[Subject, ...], subject: Subject, index: int) -> dict[str, tuple[Subject, int]]:

@@ -25,14 +25,12 @@ class ViewRange:
         scale: least and greatest magnification; the logarithm is uniform between.
         rotation: to either side, degrees.
         shift: to either side, as a share of the view's side.
-        noise: standard deviation of what is added to pixels.
         blur: greatest standard deviation of a Gaussian over the view, pixels; 0 for none.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
     rotation: float = 0.0
     shift: float = 0.0
-    noise: float = 0.0
     blur: float = 0.0
 
 
@@ -49,15 +47,21 @@ class Views:
         self._size = size
         self._ranges = ranges
         self._generator = generator
-        self._pool = torch.randn(max(_POOL, 8 * 3 * size[0] * size[1]), generator=generator) if ranges.noise else None
+        self._pool: torch.Tensor | None = None
 
-    def __call__(self, images: Images, count: int = 1) -> ViewTensor:
-        """Return `count` views of each image, (images * count, 3, height, width); edges are mirrored."""
+    def __call__(self, images: Images, count: int = 1, *, noise: float = 0.0) -> ViewTensor:
+        """Return views of images; edges are mirrored.
+
+        Args:
+            images: RGB in [0, 1].
+            count: how many of each.
+            noise: standard deviation of what is added to their pixels.
+        """
         repeated = images.repeat_interleave(count, dim=0) if count > 1 else images
         views = self._moved(repeated)
         if self._ranges.blur:
             views = self._blurred(views)
-        return views if self._pool is None else views + self._ranges.noise * self._noise(views)
+        return torch.add(views, self._noise(views), alpha=noise) if noise else views
 
     def _moved(self, images: Images) -> ViewTensor:
         ranges = self._ranges
@@ -80,7 +84,8 @@ class Views:
         return blurred(views, deviation)
 
     def _noise(self, views: ViewTensor) -> ViewTensor:
-        assert self._pool is not None
+        if self._pool is None:
+            self._pool = torch.randn(max(_POOL, 8 * 3 * self._size[0] * self._size[1]), generator=self._generator)
         count = min(views.numel(), len(self._pool))
         start = int(torch.randint(len(self._pool) - count + 1, (1,), generator=self._generator))
         noise = self._pool[start : start + count]

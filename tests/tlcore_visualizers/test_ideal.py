@@ -74,6 +74,7 @@ def test_weights_that_are_not_numbers_are_told(registry: Registry) -> None:
         ({"layer": "3", "direction": "2:nan"}, "a direction is CHANNEL:WEIGHT"),
         ({"classes": (5,)}, "small network has 5 classes, there is no class 5"),
         ({"scale": (2.0, 0.5)}, "scale must rise from low to high, both from 0.05 to 20, got 2.0,0.5"),
+        ({"noise": "-1,0"}, "noise must lie between 0 and 2, at first and at last, got -1.0,0.0"),
         ({"learning_rate": 1e6, "optimiser": "sgd", "tv": 1e38}, "the image became NaN at step 1; a smaller learning_rate"),
         ({"steps": 0}, "option 'steps' must be at least 1, got 0"),
         ({"preset": "maxo"}, "must be one of default, lesson-noise, lesson-tv, maco, got 'maxo'; did you mean 'maco'?"),

@@ -1,0 +1,179 @@
+"""Ideal images of ten classes by each of several networks, judged by the others on the 8-bit file as re-read.
+
+    python -m tests.benchmarks.ideal WEIGHTS... [--classes zebra,pug] [--preset default] [--seconds 18] [--sheet FILE.png]
+    python -m tests.benchmarks.ideal WEIGHTS... --rate          steps a second beside the network's bare forward and backward
+    python -m tests.benchmarks.ideal WEIGHTS... --lucent        lucent's default recipe for as long as ours takes
+
+WEIGHTS are directories of networks with the same classes, as ``local-dir:`` takes them. ``--lucent`` needs the package
+torch-lucent importable (with kornia 0.4). Measure on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tlcore import Picture, Registry, Subject, VisualizationRequest
+from tlcore.images import decode_image, encode_png
+from tlcore.memory import keep_freed
+from tlcore.picture_sheet import picture_sheet
+from tlcore.subject import make_subject
+from tlcore_visualizers.drawing import Drawing, Task, draw
+from tlcore_visualizers.ideal_options import IdealOptions
+from tlcore_visualizers.objective import ClassObjective
+from tlcore_visualizers.parameterisation import Fourier
+from tlcore_visualizers.pixel_network import PixelNetwork
+from tlcore_visualizers.recipe import recipe_of
+
+CLASSES = (
+    "Siamese cat", "tabby", "zebra", "pug", "flamingo", "school bus", "daisy", "pizza", "goldfish", "analog clock",
+)  # fmt: skip
+
+
+def judged(pixels: np.ndarray, index: int, subjects: dict[str, Subject]) -> dict[str, float]:
+    """Return the probability each network gives the class, for the file as re-read and preprocessed by its own record."""
+    image = decode_image(encode_png(Image.fromarray(pixels)))
+    return {
+        name: float(PixelNetwork(subject).probabilities(subject.preprocess.pixels(image)[None])[0, index])
+        for name, subject in subjects.items()
+    }
+
+
+def table(subjects: dict[str, Subject], classes: list[str], options: dict[str, Any], sheet: Path | None) -> dict[str, Any]:
+    registry, rows, pictures = Registry(), [], []
+    for name, subject in subjects.items():
+        for text in classes:
+            index = subject.find_class(text)
+            started = time.monotonic()
+            result = registry.visualizer("ideal", options).visualize(subject, VisualizationRequest(classes=(index,)))
+            seconds = time.monotonic() - started
+            given = judged(result.pictures[0].pixels, index, subjects)
+            own = given.pop(name)
+            others = statistics.fmean(given.values())
+            rows.append({"network": name, "class": text, "own": own, "others": others, "seconds": seconds, **given})
+            told = " ".join(f"{value:.2f}" for value in given.values())
+            print(f"{name:28s} {text:14s} own {own:.3f}  others {others:.3f} ({told})  {seconds:.1f} s", flush=True)
+            caption = f"{text} {100 * own:.0f} %, others {100 * others:.0f} %, by {name}"
+            pictures.append(Picture(f"{name} {text}", result.pictures[0].pixels, caption))
+    if sheet is not None:
+        sheet.write_bytes(encode_png(picture_sheet(pictures, 5)))
+    passed = [row for row in rows if row["own"] >= 0.99 and row["others"] >= 0.95]
+    summary = {
+        "images": len(rows),
+        "own at least 0.99 and others at least 0.95": len(passed),
+        "own, least": min(row["own"] for row in rows),
+        "own, mean": statistics.fmean(row["own"] for row in rows),
+        "others, mean": statistics.fmean(row["others"] for row in rows),
+        "others, least": min(row["others"] for row in rows),
+        "seconds, most": max(row["seconds"] for row in rows),
+    }
+    return {"options": options, "rows": rows, "summary": summary}
+
+
+def _ignore(done: int) -> None:
+    """Show nothing."""
+
+
+def rate(subject: Subject, rounds: int = 5, steps: int = 20) -> dict[str, float]:
+    """Return our steps a second over those of the bare network, forward and backward to the pixels; rounds interleaved."""
+    recipe, network = recipe_of(IdealOptions()), PixelNetwork(subject)
+    objective = ClassObjective({0: 1.0}, "margin")
+    bare_times, own_times = [], []
+    pixels = torch.rand(recipe.views, 3, *network.image_size, generator=torch.Generator().manual_seed(0))
+    task = Task(network=network, objective=objective, taps=[], diverse_layer="", diversity=0.0,
+                recipe=recipe_of(IdealOptions(steps=steps)), frames=False)  # fmt: skip
+    inputs = pixels.contiguous(memory_format=torch.channels_last)
+    for round_ in range(rounds + 1):
+        started = time.perf_counter()
+        for _ in range(steps):
+            leaf = inputs.detach().requires_grad_(True)
+            torch.autograd.grad(subject.network(leaf)[:, 0].sum(), leaf)
+        bare = time.perf_counter() - started
+        drawing = Drawing(0, Fourier(1, (256, 256), torch.Generator().manual_seed(0), recipe.decay))
+        started = time.perf_counter()
+        draw(task, drawing, deadline=None, step=_ignore)
+        own = time.perf_counter() - started
+        if round_:  # the first one warms up
+            bare_times.append(bare)
+            own_times.append(own)
+    ratio = statistics.median(bare / own for bare, own in zip(bare_times, own_times, strict=True))
+    return {"bare steps a second": steps / statistics.median(bare_times), "share of it": ratio}
+
+
+def lucent_image(subject: Subject, index: int, seconds: float) -> np.ndarray:
+    """Draw with lucent's default parameterisation, transforms, optimiser and objective (the class's logit) for some seconds."""
+    from lucent.optvis import param, transform
+
+    parameters, image_of = param.image(256)
+    optimiser = torch.optim.Adam(parameters, lr=5e-2)
+    move = transform.compose(transform.standard_transforms)
+    network, deadline = PixelNetwork(subject), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        views = torch.nn.functional.interpolate(move(image_of()), network.image_size, mode="bilinear", align_corners=False)
+        optimiser.zero_grad()
+        (-network(views)[:, index].mean()).backward()
+        optimiser.step()
+    shown = image_of().detach().clamp(0, 1)[0].permute(1, 2, 0).numpy()
+    return np.rint(255 * shown).astype(np.uint8)
+
+
+def against_lucent(subjects: dict[str, Subject], classes: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """Compare on the first network: probability by itself and mean by the others, at equal wall time."""
+    registry, rows = Registry(), []
+    name, subject = next(iter(subjects.items()))
+    for text in classes:
+        index = subject.find_class(text)
+        started = time.monotonic()
+        result = registry.visualizer("ideal", options).visualize(subject, VisualizationRequest(classes=(index,)))
+        seconds = time.monotonic() - started
+        row: dict[str, Any] = {"class": text, "seconds": seconds}
+        for whose, pixels in (
+            ("ours", result.pictures[0].pixels),
+            ("lucent's", lucent_image(subject, index, seconds)),
+        ):
+            given = judged(pixels, index, subjects)
+            own = given.pop(name)
+            row[whose] = {"own": own, "others": statistics.fmean(given.values())}
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    means = {whose: statistics.fmean(row[whose]["others"] for row in rows) for whose in ("ours", "lucent's")}
+    return {"network": name, "rows": rows, "others, mean": means}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="+", type=Path)
+    parser.add_argument("--classes", default=",".join(CLASSES))
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--rate", action="store_true")
+    parser.add_argument("--lucent", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    keep_freed()
+    registry = Registry()
+    subjects = {path.name: make_subject(f"local-dir:{path}", registry) for path in arguments.weights}
+    classes = arguments.classes.split(",")
+    options = {"preset": arguments.preset} | ({"seconds": arguments.seconds} if arguments.seconds else {})
+    if arguments.rate:
+        result: dict[str, Any] = {name: rate(subject) for name, subject in subjects.items()}
+    elif arguments.lucent:
+        result = against_lucent(subjects, classes, options)
+    else:
+        result = table(subjects, classes, options, arguments.sheet)
+    print(json.dumps(result.get("summary", result), indent=2))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
