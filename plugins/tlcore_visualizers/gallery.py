@@ -55,6 +55,7 @@ class Gallery:
         self._spectrum = natural_spectrum(photographs)
         self._options = options
         self._record = record
+        self._columns = options.count
         self._pictures: list[Picture] = []
         self._drawn: list[dict[str, Any]] = []
         self._judges = {
@@ -64,7 +65,9 @@ class Gallery:
     def hang(self, portrait: Portrait, drawings: Sequence[Drawing]) -> None:
         """Add a finished portrait: the best of its drawings, and natural images beside it."""
         pictures, record = self._framed(portrait, drawings)
-        self._pictures += [*pictures, *self._beside(portrait)]
+        beside = self._beside(portrait)
+        self._columns = self._options.count + len(beside)
+        self._pictures += [*pictures, *beside]
         self._drawn.append(record)
 
     def with_unfinished(self, portrait: Portrait, drawings: Sequence[Drawing]) -> Visualization:
@@ -81,13 +84,11 @@ class Gallery:
         return self._whole(self._pictures, self._drawn, ())
 
     def _whole(self, pictures: list[Picture], drawn: list[dict[str, Any]], lines: tuple[str, ...]) -> Visualization:
-        shown = self._options.natural if self._request.dataset is not None and not self._options.layer else 0
-        columns = self._options.count + shown
         return Visualization(
             pictures=tuple(pictures),
             record={**self._record, "drawn": drawn},
             lines=lines,
-            columns=columns if columns > 1 else None,
+            columns=self._columns if self._columns > 1 else None,
         )
 
     def _framed(self, portrait: Portrait, drawings: Sequence[Drawing]) -> tuple[list[Picture], dict[str, Any]]:

@@ -57,6 +57,7 @@ class IdealImage(Visualizer):
             request.keep(partial(gallery.with_unfinished, portrait, drawings))
             self._attempts(task, portrait, drawings, request, size, photographs)
             gallery.hang(portrait, drawings)
+            request.keep(gallery.visualization)
         return gallery.visualization()
 
     def _size(self, subject: Subject) -> tuple[int, int]:
