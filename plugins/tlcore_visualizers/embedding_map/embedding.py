@@ -83,6 +83,7 @@ def embed(
     options: MapOptions | None = None,
     classify: Classify | None = None,
     answer_names: Sequence[str] = (),
+    network: str | None = None,
     views: str = "one",
     cache_directory: Path | None = None,
     seed: int = 0,
@@ -96,6 +97,7 @@ def embed(
         options: method and neighbourhood.
         classify: of a bundle, to mark its mistakes; None for none.
         answer_names: the bundle's classes.
+        network: what the map calls what sees it; by default the backbone's name.
         views: of each image that features are the mean of, as `tlcore.views.parse_views` takes them.
         cache_directory: where features are kept; None keeps none.
         seed: of the layout.
@@ -121,7 +123,7 @@ def embed(
     probabilities = None if classify is None else classify(found.features)
     return EmbeddingMap(
         title=f"Map of {dataset.name}",
-        network=info.name,
+        network=network or info.name,
         method=asked.method,
         samples=found.samples,
         places=places,

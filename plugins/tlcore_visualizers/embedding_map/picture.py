@@ -31,8 +31,8 @@ def map_picture(found: EmbeddingMap) -> Picture:
         x, y = (float(value) for value in middles[index])
         colour = colours[found.samples[index].label]
         if mistakes[index]:
-            _disc(draw, x, y, radius + 2 * _FINER, _WRONG)
-            _disc(draw, x, y, radius + _FINER, _PAPER)
+            _disc(draw, x, y, radius + 5 * _FINER, _WRONG)
+            _disc(draw, x, y, radius + 2 * _FINER, _PAPER)
         _disc(draw, x, y, radius, colour)
     image = fine.resize((_SIDE + _LEGEND, _SIDE), Image.Resampling.BOX)
     _legend(image, found, colours)
@@ -65,9 +65,8 @@ def photo_picture(found: EmbeddingMap) -> Picture:
 
 def caption(found: EmbeddingMap) -> str:
     """Return what a map shows, in one line."""
-    told = (
-        f"{found.title}, {found.record.get('method', '')}: {len(found.samples):,} images, {len(found.class_names):,} classes"
-    )
+    images, classes = len(found.samples), len(found.class_names)
+    told = f"{images:,} images, {classes:,} classes, as {found.network} sees them, by {found.method}"
     return told if found.answers is None else f"{told}, {int(found.mistakes.sum()):,} taken for another class"
 
 

@@ -36,6 +36,7 @@ class Map(Visualizer):
             options=self._options,
             classify=None if head is None else lambda features: softmax(head.logits(features), subject.temperature),
             answer_names=subject.class_names,
+            network=subject.name,
             views=subject.views,
             cache_directory=request.cache_directory,
             seed=request.seed,

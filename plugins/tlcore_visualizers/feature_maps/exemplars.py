@@ -118,7 +118,9 @@ def _of_channel(subject: Subject, found: Excitation, layer: Layer, channel: int,
 
 
 def _framed(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    shown = image.copy()
-    width = max(1, round(max(image.size) / 80))
-    ImageDraw.Draw(shown).rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=_FRAME, width=width)
+    scale = max(1, TILE // max(image.size))
+    shown = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    left, top, right, bottom = (scale * side for side in box)
+    width = max(1, round(max(shown.size) / 80))
+    ImageDraw.Draw(shown).rectangle((left, top, right - 1, bottom - 1), outline=_FRAME, width=width)
     return shown

@@ -23,7 +23,6 @@ TILE = 128
 """Side in pixels of the tile that shows one channel."""
 
 _COLOURS = "viridis"
-_LARGEST = 512
 
 
 @dataclass(frozen=True, kw_only=True)

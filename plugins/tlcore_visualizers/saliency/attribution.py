@@ -18,13 +18,15 @@ _BATCH = 8
 
 
 def gradient(
-    network: torch.nn.Module, inputs: Float[torch.Tensor, "1 3 height width"], target: int
+    network: torch.nn.Module,
+    inputs: Float[torch.Tensor, "1 3 height width"],
+    target: int,
+    *,
+    progress: Progress = silent,
 ) -> Float[torch.Tensor, "height width"]:
     """Return the size of the log-odds' gradient at each pixel, the largest of its colours (Simonyan et al. 2013)."""
-    values = Saliency(counted_log_odds(network, target, "gradient", 1)).attribute(
-        inputs.detach().requires_grad_(), abs=False
-    )
-    return _largest(values)
+    method = Saliency(counted_log_odds(network, target, "gradient", 1, progress))
+    return _largest(method.attribute(inputs.detach().requires_grad_(), abs=False))
 
 
 def smooth_gradient(

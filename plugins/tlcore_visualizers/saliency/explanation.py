@@ -24,6 +24,7 @@ from tlcore_visualizers.saliency.faithfulness import Faithfulness, faithfulness
 from tlcore_visualizers.saliency.overlay import overlay
 
 _BY_LAYER: tuple[Method, ...] = ("grad-cam", "score-cam")
+_GRADIENT_ALONE: tuple[Method, ...] = ("gradient", "smooth-grad", "integrated-gradients")
 _WITHOUT_GRADIENT: tuple[Method, ...] = ("occlusion",)
 
 
@@ -101,25 +102,42 @@ def explain(
         explanation.values.shape, explanation.scores.insertion
     """
     asked = options or ExplainOptions()
-    inputs = torch.from_numpy(subject.preprocess.normalise(subject.preprocess.pixels(image)[None]))
-    network = subject.network
-    with borrowed(network):
-        inputs = inputs.to(device_of(network))
+    with borrowed(subject.network):
+        pixels = subject.preprocess.pixels(image)[None]
+        inputs = torch.from_numpy(subject.preprocess.normalise(pixels)).to(device_of(subject.network))
         logits = _logits(subject, inputs, name, asked)
-        chosen = layer or explanation_layer(subject, asked)
         index = int(logits.argmax()) if target is None else target
-        probability = float((logits / subject.temperature).softmax(1)[0, index])
-        done = []
-        for method in asked.methods:
-            values = _values(method, subject, inputs, index, chosen, asked, seed, progress)
-            _check(values, method, subject.name, name)
-            scores = None
-            if asked.steps:
-                scores = faithfulness(
-                    network, inputs, values, index, steps=asked.steps, temperature=subject.temperature, progress=progress
-                )
-            done.append(_explanation(subject, image, name, method, values, scores, index, probability, chosen, asked, seed))
-    return tuple(done)
+        if not 0 <= index < logits.shape[1]:
+            raise VisualizationError(f"{subject.name} has classes 0 to {logits.shape[1] - 1}; there is no {index}")
+        case = _Case(
+            subject=subject,
+            image=image,
+            name=name,
+            inputs=inputs,
+            target=index,
+            probability=float((logits / subject.temperature).softmax(1)[0, index]),
+            layer=layer or explanation_layer(subject, asked),
+            options=asked,
+            seed=seed,
+            progress=progress,
+        )
+        return tuple(_explanation(case, method) for method in asked.methods)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """One image and class to explain, and how."""
+
+    subject: Subject
+    image: Image.Image
+    name: str
+    inputs: torch.Tensor
+    target: int
+    probability: float
+    layer: Layer | None
+    options: ExplainOptions
+    seed: int
+    progress: Progress
 
 
 def _logits(subject: Subject, inputs: torch.Tensor, name: str, options: ExplainOptions) -> torch.Tensor:
@@ -135,89 +153,87 @@ def _logits(subject: Subject, inputs: torch.Tensor, name: str, options: ExplainO
     return logits.detach()
 
 
-def _values(
-    method: Method,
-    subject: Subject,
-    inputs: torch.Tensor,
-    target: int,
-    layer: Layer | None,
-    options: ExplainOptions,
-    seed: int,
-    progress: Progress,
-) -> np.ndarray:
-    network, preprocess = subject.network, subject.preprocess
-    black = torch.tensor([-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]).view(1, 3, 1, 1)
+def _explanation(case: _Case, method: Method) -> Explanation:
+    values = _values(case, method)
+    if not np.isfinite(values).all():
+        told = f"{case.subject.name}: the {method} map of {case.name} is not finite; are the network's weights whole?"
+        raise VisualizationError(told)
+    if method in _GRADIENT_ALONE and not values.any():
+        told = f"no gradient reaches {case.name}, so there is no {method} map; choose occlusion or score-cam"
+        raise VisualizationError(f"{case.subject.name}: {told}")
+    scores = None
+    if case.options.steps:
+        scores = faithfulness(
+            case.subject.network,
+            case.inputs,
+            values,
+            case.target,
+            steps=case.options.steps,
+            temperature=case.subject.temperature,
+            progress=case.progress,
+        )
+    return Explanation(
+        method=method,
+        target=case.target,
+        probability=case.probability,
+        values=values,
+        scores=scores,
+        picture=_picture(case, method, values, scores),
+        record=_record(case, method, scores),
+    )
+
+
+def _values(case: _Case, method: Method) -> np.ndarray:
+    network, inputs, target, progress = case.subject.network, case.inputs, case.target, case.progress
+    black = torch.from_numpy(case.subject.preprocess.normalise(np.zeros((1, 1, 1, 3), np.uint8))).to(inputs)
     by_layer: dict[Method, Callable[[Layer], torch.Tensor]] = {
-        "grad-cam": lambda chosen: grad_cam(network, inputs, target, chosen),
-        "score-cam": lambda chosen: score_cam(network, inputs, target, chosen, channels=options.channels, progress=progress),
+        "grad-cam": lambda layer: grad_cam(network, inputs, target, layer),
+        "score-cam": lambda layer: score_cam(
+            network, inputs, target, layer, channels=case.options.channels, progress=progress
+        ),
     }
     by_pixel: dict[Method, Callable[[], torch.Tensor]] = {
-        "gradient": lambda: gradient(network, inputs, target),
-        "smooth-grad": lambda: smooth_gradient(network, inputs, target, seed=seed, progress=progress),
-        "integrated-gradients": lambda: integrated_gradients(
-            network, inputs, target, black=black.to(inputs), progress=progress
-        ),
+        "gradient": lambda: gradient(network, inputs, target, progress=progress),
+        "smooth-grad": lambda: smooth_gradient(network, inputs, target, seed=case.seed, progress=progress),
+        "integrated-gradients": lambda: integrated_gradients(network, inputs, target, black=black, progress=progress),
         "occlusion": lambda: occlusion(network, inputs, target, progress=progress),
     }
     if method in by_layer:
-        assert layer is not None
-        values = by_layer[method](layer)
+        assert case.layer is not None
+        values = by_layer[method](case.layer)
     else:
         values = by_pixel[method]()
     result: np.ndarray = values.float().cpu().numpy()
     return result
 
 
-def _check(values: np.ndarray, method: Method, subject: str, image: str) -> None:
-    if not np.isfinite(values).all():
-        raise VisualizationError(f"{subject}: the {method} map of {image} is not finite; are the network's weights whole?")
-    if method in ("gradient", "smooth-grad", "integrated-gradients") and not values.any():
-        raise VisualizationError(
-            f"{subject}: no gradient reaches {image}, so there is no {method} map; choose occlusion or score-cam"
-        )
-
-
-def _explanation(
-    subject: Subject,
-    image: Image.Image,
-    name: str,
-    method: Method,
-    values: np.ndarray,
-    scores: Faithfulness | None,
-    target: int,
-    probability: float,
-    layer: Layer | None,
-    options: ExplainOptions,
-    seed: int,
-) -> Explanation:
-    class_name = subject.class_name(target)
-    told = [f"{method}: {class_name} {100 * probability:.1f} %"]
+def _picture(case: _Case, method: Method, values: np.ndarray, scores: Faithfulness | None) -> Picture:
+    class_name, size = case.subject.class_name(case.target), case.image.size
+    told = [f"{method}: {class_name} {100 * case.probability:.1f} %"]
     if scores is not None:
         told.append(f"deletion {scores.deletion:.2f}, insertion {scores.insertion:.2f}")
     if not (values > 0).any():
         told.append("nothing in view speaks for it")
-    pixels, size = overlay(image, values, subject.preprocess.region(image.size))
-    if size != image.size:
-        told.append(f"{image.width} x {image.height} pixels shown as {size[0]} x {size[1]}")
-    used = layer if method in _BY_LAYER else None
-    return Explanation(
-        method=method,
-        target=target,
-        probability=probability,
-        values=values,
-        scores=scores,
-        picture=Picture(
-            file_name(f"{Path(name).stem[:40]}-{class_name[:24].replace(' ', '-')}-{method}"), pixels, "; ".join(told)
-        ),
-        record={
-            "image": name,
-            "image_size": list(image.size),
-            "method": method,
-            "class": {"index": target, "name": class_name, "probability": probability},
-            "layer": None if used is None else used.name,
-            "channels": options.channels if method == "score-cam" else None,
-            "steps": options.steps,
-            "seed": seed,
-            "scores": None if scores is None else scores.to_dict(),
+    pixels, shown = overlay(case.image, values, case.subject.preprocess.region(size))
+    if shown != size:
+        told.append(f"{size[0]} x {size[1]} pixels shown as {shown[0]} x {shown[1]}")
+    name = file_name(f"{Path(case.name).stem[:40]}-{class_name[:24].replace(' ', '-')}-{method}")
+    return Picture(name, pixels, "; ".join(told))
+
+
+def _record(case: _Case, method: Method, scores: Faithfulness | None) -> dict[str, Any]:
+    return {
+        "image": case.name,
+        "image_size": list(case.image.size),
+        "method": method,
+        "class": {
+            "index": case.target,
+            "name": case.subject.class_name(case.target),
+            "probability": case.probability,
         },
-    )
+        "layer": case.layer.name if case.layer is not None and method in _BY_LAYER else None,
+        "channels": case.options.channels if method == "score-cam" else None,
+        "steps": case.options.steps,
+        "seed": case.seed,
+        "scores": None if scores is None else scores.to_dict(),
+    }
