@@ -18,7 +18,7 @@ from tlcore.thumbnails import thumbnail
 LARGEST, SMALLEST = 144, 12
 _SHEET = 2048
 _QUALITY = 60
-_BYTES_A_PIXEL = 0.3
+_BYTES_A_PIXEL = 0.2
 _AT_A_TIME = 256
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -31,7 +32,6 @@ class Explain(Visualizer):
         layer = explanation_layer(subject, self._options)
         targets: Sequence[int | None] = request.classes or (None,)
         done: list[Explanation] = []
-        request.keep(lambda: _visualization(done, self._options))
         total = len(request.images) * len(targets)
         for name, image in zip(request.image_names, request.images, strict=True):
             for target in targets:
@@ -39,6 +39,7 @@ class Explain(Visualizer):
                     subject, image, target=target, name=name, options=self._options, layer=layer,
                     seed=request.seed, progress=request.progress,
                 )  # fmt: skip
+                request.keep(partial(_visualization, done, self._options))
                 request.progress(ProgressEvent("explained", len(done) // len(self._options.methods), total))
         return _visualization(done, self._options)
 

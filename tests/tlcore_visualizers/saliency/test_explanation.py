@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from tests.tlcore_visualizers.conftest import RedNetwork, subject_of
-from tlcore import Subject, VisualizationRequest
+from tlcore import Subject, Visualization, VisualizationRequest
 from tlcore.errors import TlcoreError, VisualizationError
 from tlcore.progress import ProgressEvent
 from tlcore_visualizers.saliency import METHODS, ExplainOptions
@@ -110,6 +110,27 @@ def test_cancelling_leaves_the_network_as_found(method: str, red_square: Image.I
         explain(subject, red_square, options=ExplainOptions(method=method), progress=cancel)
     assert not any(module._forward_hooks or module._backward_hooks for module in network.modules())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("after", "saved"), [(0, 0), (1, 1)], ids=["before the first", "after the first"])
+def test_interrupted_what_is_done_is_kept(after: int, saved: int, red: Subject, red_square: Image.Image) -> None:
+    kept: list[Visualization] = []
+    finished = []
+
+    def interrupt(event: ProgressEvent) -> None:
+        finished.append(event.stage == "explained")
+        if sum(finished) >= after:
+            raise KeyboardInterrupt
+
+    request = VisualizationRequest(images=(red_square, red_square), progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Explain(ExplainOptions()).visualize(red, request, rescue=kept.append)
+    assert sum(len(each.pictures) for each in kept) == saved
+
+
+def test_a_class_that_does_not_exist_is_told(red: Subject, red_square: Image.Image) -> None:
+    with pytest.raises(VisualizationError, match="small has classes 0 to 1; there is no 2"):
+        explain(red, red_square, target=2)
 
 
 def test_a_network_in_training_mode_is_refused_as_a_request_and_restored_as_a_call(red_square: Image.Image) -> None:
