@@ -9,13 +9,22 @@ from typing import Any
 
 def process_rank() -> int:
     """Return this process's number among those that train together, by ``RANK`` as torchrun sets it; 0 where it is alone."""
-    rank = os.environ.get("RANK", "0")
-    return int(rank) if rank.isdecimal() else 0
+    return _number("RANK", 0)
+
+
+def process_count() -> int:
+    """Return how many processes train together, by ``WORLD_SIZE`` as torchrun sets it; 1 where this one is alone."""
+    return max(1, _number("WORLD_SIZE", 1))
 
 
 def is_main_process() -> bool:
     """Return whether this is the process that saves and reports."""
     return process_rank() == 0
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else default
 
 
 def leave_together() -> None:

@@ -21,6 +21,7 @@ from accelerate.state import AcceleratorState, GradientState, is_initialized
 from tlcore.errors import FineTuneError
 from tlcore.fine_tuner import FineTuner, FineTuneResult, FineTuneTask, LearningRates, Observe
 from tlcore.observer import Observers
+from tlcore.processes import process_count
 from tlcore.progress import Progress
 from tlcore_finetune import checkpoint
 from tlcore_finetune.images import TrainingImages, batch_size, normalised_by
@@ -222,7 +223,13 @@ def _accelerator(options: FineTuneOptions) -> Iterator[Accelerator]:
     if asked == "float16" and not cuda:
         raise FineTuneError("finetune.precision=float16 needs a GPU; use bfloat16 or float32")
     try:
-        yield Accelerator(mixed_precision={"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[asked])
+        # Left to itself, accelerate connects processes on GPUs alone.
+        several = process_count() > 1
+        precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[asked]
+        accelerator = Accelerator(mixed_precision=precision, cpu=several and not cuda)
+        if accelerator.num_processes != process_count():
+            raise FineTuneError(f"{process_count()} processes were started, accelerate joined {accelerator.num_processes}")
+        yield accelerator
     finally:
         AcceleratorState._reset_state(True)
         GradientState._reset_state()

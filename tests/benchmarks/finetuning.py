@@ -1,6 +1,7 @@
 """Whether fine-tuning finds more than the linear head on cached features, on the same images, by a paired test.
 
     python -m tests.benchmarks.finetuning PHOTOS BACKBONE [--folds 3] [--way full] [--set epochs=10] [--head-set NAME=VALUE]
+        [--backbone-set image_size=96]
 
 The photos are divided into folds; each is held out once, and everything else is learnt from: first the head, its strength
 chosen by validation images and fitted once more with these, then the network from the head on, with the same validation
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--way", default="full")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--head-set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--backbone-set", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     keep_freed()
     registry = Registry([sys.modules[__name__]])
@@ -74,6 +76,7 @@ def main() -> None:
             options = TrainOptions(
                 backbone=arguments.backbone,
                 dataset_options={"number": fold, "folds": arguments.folds},
+                backbone_options=dict(text.split("=", 1) for text in arguments.backbone_set),
                 head_options=dict(text.split("=", 1) for text in arguments.head_set),
                 seed=arguments.seed,
                 finetune=arguments.way,
