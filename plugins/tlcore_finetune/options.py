@@ -15,7 +15,7 @@ def _option(default: Any, help_text: str, minimum: int | float | None = None, ma
 class FineTuneOptions:
     """Options of every way of fine-tuning; docs/training.md explains each and names its source."""
 
-    epochs: int = _option(10, "passes over the training images, at most", 1, 10_000)
+    epochs: int = _option(15, "passes over the training images, at most", 1, 10_000)
     batch_size: int | None = _option(None, "images per update, over all processes; none = by the number of images", 2, 65536)
     accumulate: int = _option(1, "parts that a process computes its share of a batch in, to save memory", 1, 4096)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = _option(
@@ -25,10 +25,10 @@ class FineTuneOptions:
     checkpoint_seconds: float = _option(60.0, "between checkpoints; 0 = after every update", 0)
 
     optimizer: str = _option("adamw", "sgd, momentum, nesterov, adam, adamw, or any other that timm has")
-    learning_rate: float | None = _option(None, "of the classifier; none = 0.0003, or 0.01 with the sgd family", 1e-9, 100)
+    learning_rate: float | None = _option(None, "of the classifier; none = 0.0005, or 0.01 with the sgd family", 1e-9, 100)
     momentum: float = _option(0.9, "of momentum and nesterov", 0, 0.9999)
     weight_decay: float = _option(0.01, "on weights; biases and normalisation are left out", 0, 10)
-    layer_decay: float = _option(0.8, "learning rate of each layer relative to the one above it; 1 = the same", 0.01, 1)
+    layer_decay: float = _option(0.9, "learning rate of each layer relative to the one above it; 1 = the same", 0.01, 1)
     clip_norm: float | None = _option(1.0, "largest norm of the gradient; none = as it comes", 1e-9)
     schedule: Literal["cosine", "one-cycle", "step", "constant"] = _option("cosine", "how the learning rate falls")
     warmup: float = _option(0.1, "share of the updates in which it first rises", 0, 0.9)
@@ -37,7 +37,7 @@ class FineTuneOptions:
     averaging: Literal["none", "ema", "swa"] = _option("none", "of weights: moving, or over the last epochs")
     ema_decay: float = _option(0.99, "what averaging=ema keeps of the average at each update", 0, 0.99999)
     swa_start: float = _option(0.5, "share of the epochs after which averaging=swa begins", 0, 1)
-    patience: int | None = _option(3, "epochs without improvement on the validation images before it stops; none = all", 1)
+    patience: int | None = _option(8, "epochs without improvement on the validation images before it stops; none = all", 1)
     restore_best: bool = _option(True, "keep the epoch that does best on the validation images, the start included")
     monitor: Literal["log_loss", "accuracy"] = _option("log_loss", "what better means: calibrated log-loss, or accuracy")
 
