@@ -18,7 +18,11 @@ from tlcore.fine_tuner import FineTuner, FineTuneTask
 from tlcore.head import FittedHead, Head, HeadData
 from tlcore.observer import Observers
 from tlcore.preprocess import Preprocess
+from tlcore.processes import is_main_process
 from tlcore.progress import Progress
+from tlcore.provenance import full_name
+from tlcore.registry import Registry
+from tlcore.run_folder import RunRequest, check_run
 
 _SAME = 2e-2
 """Relative difference up to which a network's logits count as its features times its classifier; engines differ by less."""
@@ -79,6 +83,35 @@ class Comparison:
             f"of {self.images} images it mends {self.mended} and spoils {self.spoiled} "
             f"(McNemar's exact test: p = {self.p_value:.2g})"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """What fine-tuning needs, made before anything is computed, so that what is wrong with it is told at once.
+
+    Attributes:
+        request: what was asked for.
+        name: of the way of fine-tuning, in full.
+        tuner, observers: as asked for.
+    """
+
+    request: RunRequest
+    name: str
+    tuner: FineTuner
+    observers: Observers
+
+    @classmethod
+    def asked(cls, request: RunRequest, registry: Registry) -> Tuning | None:
+        """Make it where it is asked for."""
+        options = request.options
+        if options.finetune is None:
+            return None
+        name = full_name(registry, "finetune", options.finetune)
+        tuner = registry.finetune(options.finetune, options.finetune_options)
+        observers = Observers({name: registry.observer(name) for name in options.observers})
+        if is_main_process():
+            check_run(request)
+        return cls(request=request, name=name, tuner=tuner, observers=observers)
 
 
 def fine_tune(

@@ -21,26 +21,24 @@ from tlcore.embedding import Embedding
 from tlcore.errors import BundleError, OptionError
 from tlcore.extraction import FeatureOptions
 from tlcore.features import FeatureSet
-from tlcore.fine_tuner import FineTuner, LearningRates
-from tlcore.fine_tuning import Comparison, correct, fine_tune, starting_task
+from tlcore.fine_tuner import LearningRates
+from tlcore.fine_tuning import Comparison, Tuning, correct, fine_tune, starting_task
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.model_card import model_card
-from tlcore.observer import Observers
 from tlcore.preparation import Preparation, prepare_data
 from tlcore.processes import is_main_process, leave_together
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.provenance import (
     backbone_record,
     dataset_record,
-    full_name,
     head_record,
     package_versions,
     plain_options,
     plugins_used,
 )
 from tlcore.registry import Registry
-from tlcore.run_folder import RunRequest, begin_run, check_run, finish_run
+from tlcore.run_folder import RunRequest, begin_run, finish_run
 from tlcore.splits import SplitFractions
 from tlcore.suitability import check_classes, check_training_set, remarks
 
@@ -181,7 +179,7 @@ def train(
     """
     started = time.perf_counter()
     check_target(output)
-    tuning = _Tuning.asked(RunRequest(dataset=dataset, output=output, options=options), registry)
+    tuning = Tuning.asked(RunRequest(dataset=dataset, output=output, options=options), registry)
     learnt = _learn(dataset, options, registry, cache_directory, progress)
     if tuning is not None:
         learnt = _fine_tune(learnt, tuning, progress)
@@ -260,29 +258,6 @@ class _Learnt:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Tuning:
-    """What fine-tuning needs, made before anything is computed, so that what is wrong with it is told at once."""
-
-    request: RunRequest
-    name: str
-    tuner: FineTuner
-    observers: Observers
-
-    @classmethod
-    def asked(cls, request: RunRequest, registry: Registry) -> _Tuning | None:
-        """Make it where it is asked for."""
-        options = request.options
-        if options.finetune is None:
-            return None
-        name = full_name(registry, "finetune", options.finetune)
-        tuner = registry.finetune(options.finetune, options.finetune_options)
-        observers = Observers({name: registry.observer(name) for name in options.observers})
-        if is_main_process():
-            check_run(request)
-        return cls(request=request, name=name, tuner=tuner, observers=observers)
-
-
 def _learn(
     name: str, options: TrainOptions, registry: Registry, cache_directory: Path | None, progress: Progress
 ) -> _Learnt:
@@ -345,7 +320,7 @@ def _learn(
     )
 
 
-def _fine_tune(learnt: _Learnt, tuning: _Tuning, progress: Progress) -> _Learnt:
+def _fine_tune(learnt: _Learnt, tuning: Tuning, progress: Progress) -> _Learnt:
     """Train the network on, and measure it in place of the head alone, on the same images."""
     options, classes = tuning.request.options, learnt.dataset.class_names
     directory = begin_run(tuning.request) if is_main_process() else tuning.request.directory

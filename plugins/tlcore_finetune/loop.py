@@ -12,18 +12,17 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from tlcore.bundle import softmax
 from tlcore.fine_tuner import FineTuneTask, Observe
-from tlcore.metrics import fit_temperature
 from tlcore.observer import EventKind, TrainingEvent
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress, ProgressEvent
 from tlcore_finetune import checkpoint
 from tlcore_finetune.images import TrainingImages, epoch_batches, load, plain_inputs
+from tlcore_finetune.measuring import measured_logits, validation_values
 from tlcore_finetune.network import re_estimate
 from tlcore_finetune.optimisation import Averaging, Schedule
 from tlcore_finetune.options import FineTuneOptions
-from tlcore_finetune.update import Updates, measured_logits
+from tlcore_finetune.update import Updates
 
 _RE_ESTIMATED_ON = 1000
 """Training images that batch norm's statistics are computed anew from."""
@@ -155,7 +154,8 @@ def _train_epoch(run: Run) -> None:
         run.tell("step", values)
         if now - run.saved_at >= options.checkpoint_seconds:
             run.save()
-        _show(run, f"epoch {state.epoch + 1}  loss {updated.loss:.3f}  rate {rate:.1e}  {speed:.0f} images/s")
+        detail = f"epoch {state.epoch + 1}  loss {updated.loss:.3f}  rate {rate:.1e}  {speed:.0f} images/s"
+        run.progress(ProgressEvent("fine-tuning", state.step, options.epochs * run.steps_per_epoch, detail))
 
 
 def _apply(run: Run) -> None:
@@ -196,16 +196,3 @@ def _measure(run: Run) -> None:
     if options.patience is not None and run.task.validation and waited >= options.patience and epoch < options.epochs:
         state.stopped = f"no improvement on the validation images for {waited} epochs"
     run.tell("epoch", values)
-
-
-def validation_values(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return accuracy, and the log-loss after the temperature that a bundle would have (Guo et al. 2017)."""
-    probabilities = softmax(logits, fit_temperature(logits, labels)).astype(np.float64)
-    chosen = np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1.0)
-    accuracy = float((logits.argmax(axis=1) == labels).mean())
-    return {"validation_log_loss": float(-np.log(chosen).mean()), "validation_accuracy": accuracy}
-
-
-def _show(run: Run, detail: str) -> None:
-    total = run.options.epochs * run.steps_per_epoch
-    run.progress(ProgressEvent("fine-tuning", run.state.step, total, detail))

@@ -15,10 +15,8 @@ from jaxtyping import Float32, Int64
 from timm.data import Mixup  # type: ignore[attr-defined]
 from timm.data.mixup import mixup_target
 
-from tlcore.dataset import Sample
 from tlcore.errors import FineTuneError
-from tlcore.preprocess import Preprocess
-from tlcore_finetune.images import PLAIN_BATCH, part_of, plain_inputs
+from tlcore_finetune.images import part_of
 from tlcore_finetune.network import set_training_mode
 from tlcore_finetune.options import FineTuneOptions
 from tlcore_finetune.seeding import MASK, MIX, seed_all
@@ -177,20 +175,3 @@ def class_weights(labels: Sequence[int], classes: int, balanced: bool) -> Float3
         return torch.ones(classes)
     weights = np.where(counts > 0, len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0.0)
     return torch.tensor(weights, dtype=torch.float32)
-
-
-def measured_logits(
-    network: torch.nn.Module, samples: Sequence[Sample], preprocess: Preprocess, classes: int, accelerator: Accelerator
-) -> Float32[np.ndarray, "images classes"]:
-    """Return the logits of images, prepared as they are wherever the network is used, each by one of the processes."""
-    network.eval()
-    logits = torch.zeros(len(samples), classes, device=accelerator.device)
-    starts = range(0, len(samples), PLAIN_BATCH)[accelerator.process_index :: accelerator.num_processes]
-    with torch.no_grad():
-        for start in starts:
-            (inputs,) = plain_inputs(samples[start : start + PLAIN_BATCH], preprocess)
-            on_device = torch.from_numpy(inputs).to(accelerator.device, memory_format=torch.channels_last)
-            with accelerator.autocast():
-                logits[start : start + len(inputs)] = network(on_device).float()
-    gathered: torch.Tensor = accelerator.reduce(logits, reduction="sum")  # type: ignore[assignment]
-    return gathered.cpu().numpy()
