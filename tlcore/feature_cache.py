@@ -190,7 +190,11 @@ class FeatureCache:
         unfinished = shard.with_suffix(".tmp")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(table.tobytes())
+            try:
+                unfinished.write_bytes(table.tobytes())
+            except FileNotFoundError:  # the cache was cleared in that moment
+                self.directory.mkdir(parents=True, exist_ok=True)
+                unfinished.write_bytes(table.tobytes())
             os.replace(unfinished, shard)
             self._describe()
         except OSError as error:
