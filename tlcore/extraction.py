@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from tlcore.audit.table import Inspections
 from tlcore.backbone import Backbone
@@ -122,6 +123,18 @@ class Extractor:
         if self._directory is not None:
             evict(self._directory, cache_settings().limit)
         return found
+
+    def known(self, digests: Sequence[str]) -> dict[str, Float32[np.ndarray, " features"]]:
+        """Return image digest to features for those of images that the cache holds, without any of the images."""
+        caches = [cache for cache in self._caches(self.views.testing).values() if cache is not None]
+        found = [cache.read(digests) for cache in caches]
+        if not found:
+            return {}
+        return {
+            digest: np.mean([rows[digest] for rows in found], axis=0, dtype=np.float32)
+            for digest in found[0]
+            if all(digest in rows for rows in found)
+        }
 
     def _caches(self, views: Sequence[View]) -> Mapping[View, FeatureCache | None]:
         directory, info = self._directory, self._backbone.info

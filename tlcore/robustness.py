@@ -16,7 +16,7 @@ from tlcore.bundle import Bundle
 from tlcore.dataset import Dataset, LeftOut, Sample
 from tlcore.epsilon import LEVELS
 from tlcore.errors import DatasetError, ImageError, OptionError
-from tlcore.evaluation import choose_split, relabelled
+from tlcore.evaluation.classes import choose_split, relabelled
 from tlcore.images import decode_image, read_image
 from tlcore.metrics import Share
 from tlcore.progress import Progress, ProgressEvent, silent

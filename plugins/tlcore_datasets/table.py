@@ -40,10 +40,14 @@ class _Columns:
     label: str
     split: str | None
     group: str | None
+    metadata: tuple[str, ...]
 
 
 def _columns(path: Path, table: Table, options: TableOptions) -> _Columns:
-    """Return which columns hold what; the split and group columns are optional where they are not asked for by name."""
+    """Return which columns hold what; the split and group columns are optional where they are not asked for by name.
+
+    All other columns are kept as metadata.
+    """
     for wanted, option in ((options.path_column, "path"), (options.label_column, "label")):
         if wanted not in table.columns:
             hint = did_you_mean(wanted, table.columns) or ";"
@@ -57,7 +61,9 @@ def _columns(path: Path, table: Table, options: TableOptions) -> _Columns:
             hint = did_you_mean(asked, table.columns) or ";"
             raise DatasetError(f"{path}: has no column {asked!r}{hint} it has {', '.join(table.columns)}")
         optional[kind] = asked or (kind if kind in table.columns else None)
-    return _Columns(options.path_column, options.label_column, optional["split"], optional["group"])
+    taken = {options.path_column, options.label_column, *optional.values()}
+    metadata = tuple(name for name in table.columns if name and name not in taken)
+    return _Columns(options.path_column, options.label_column, optional["split"], optional["group"], metadata)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class _Photo:
     label: str
     split: str
     group: str | None
+    metadata: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -97,7 +104,7 @@ class _RowReader:
         splits: dict[str, list[Sample]] = {}
         for text, photo in self.photos.items():
             splits.setdefault(photo.split, []).append(
-                Sample(FileImage(photo.file), text, label_of[photo.label], photo.group)
+                Sample(FileImage(photo.file), text, label_of[photo.label], photo.group, photo.metadata)
             )
         if ALL in splits and len(splits) > 1:
             unsaid = [photo.row for photo in self.photos.values() if photo.split == ALL]
@@ -124,7 +131,8 @@ class _RowReader:
         if split is None:
             return f"unknown split {said!r}, expected train, validation or test"
         group = _text(values.get(self.columns.group)) if self.columns.group is not None else ""
-        photo = _Photo(row, self._root / text, label, split, group or None)
+        metadata = tuple((name, _text(values.get(name))) for name in self.columns.metadata)
+        photo = _Photo(row, self._root / text, label, split, group or None, metadata)
         earlier = self.photos.get(text)
         if earlier is not None:
             return self._again(text, earlier, photo)

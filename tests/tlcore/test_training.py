@@ -216,7 +216,7 @@ def test_evaluating_matches_classes_by_name(trained: TrainResult, registry: Regi
     assert evaluation.metrics.top1.value > 0.6
     assert set(evaluation.metrics.recall) == {"circle", "square"}
     (subset / "square").rename(subset / "sqare")
-    with pytest.raises(DatasetError, match=r"class 'sqare' is not one of the bundle's; did you mean 'square'\?"):
+    with pytest.raises(DatasetError, match=r"class 'sqare' is not one of the model's; did you mean 'square'\?"):
         evaluate(trained.bundle, registry.dataset(str(subset)))
     with pytest.raises(DatasetError, match="has no split 'test'; it has: all"):
         evaluate(trained.bundle, registry.dataset(str(subset)), split="test")

@@ -1,0 +1,150 @@
+"""Every number equals scikit-learn's or scipy's on the same predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from tests.tlcore.evaluation.made import made_predictions
+from tlcore.errors import TlcoreError
+from tlcore.evaluation.abstention import abstention
+from tlcore.evaluation.calibration import BINS, reliability
+from tlcore.evaluation.confusion import confused_cells, most_confused
+from tlcore.evaluation.curves import one_against_rest
+from tlcore.evaluation.intervals import BCA_UP_TO, bootstrap, bootstrap_mean
+from tlcore.evaluation.mistakes import least_confident, top_losses
+from tlcore.evaluation.predictions import Predictions
+from tlcore.evaluation.quality import measure_quality
+from tlcore.metrics import measure
+from tlcore.progress import silent
+
+PREDICTIONS = made_predictions()
+LABELS, ANSWERS = PREDICTIONS.labels, PREDICTIONS.predicted
+EXACT = PREDICTIONS.probabilities.astype(np.float64) / PREDICTIONS.probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
+QUALITY = measure_quality(PREDICTIONS, resamples=200, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (QUALITY.balanced_accuracy.value, metrics.balanced_accuracy_score(LABELS, ANSWERS)),
+        (QUALITY.macro_f1.value, metrics.f1_score(LABELS, ANSWERS, average="macro")),
+        (QUALITY.micro_f1.value, metrics.f1_score(LABELS, ANSWERS, average="micro")),
+        (QUALITY.log_loss.value if QUALITY.log_loss else None, metrics.log_loss(LABELS, EXACT)),
+        (QUALITY.brier.value, metrics.brier_score_loss(LABELS, EXACT, labels=np.arange(7), scale_by_half=False)),
+        (measure(PREDICTIONS.probabilities, LABELS, "abcdefg").log_loss, metrics.log_loss(LABELS, EXACT)),
+        (one_against_rest(PREDICTIONS, silent).macro_area, metrics.roc_auc_score(LABELS, EXACT, multi_class="ovr")),
+        (
+            one_against_rest(PREDICTIONS, silent).macro_average_precision,
+            metrics.average_precision_score(np.eye(7)[LABELS], EXACT, average="macro"),
+        ),
+    ],
+    ids=["balanced", "macro F1", "micro F1", "log-loss", "Brier", "log-loss of training", "ROC area", "average precision"],
+)
+def test_measures_equal_scikit_learns(ours: float, theirs: float) -> None:
+    assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_numbers_of_each_class_equal_scikit_learns() -> None:
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(LABELS, ANSWERS)
+    for index, entry in enumerate(QUALITY.classes):
+        assert entry.precision is not None and entry.recall is not None
+        assert (entry.precision.value, entry.recall.value) == (pytest.approx(precision[index]), pytest.approx(recall[index]))
+        assert (entry.f1, entry.support) == (pytest.approx(f1[index]), support[index])
+
+
+def test_the_confusion_cells_equal_scikit_learns_matrix() -> None:
+    matrix = np.zeros((7, 7), int)
+    for true, predicted, count in confused_cells(PREDICTIONS):
+        matrix[true, predicted] = count
+    assert (matrix == metrics.confusion_matrix(LABELS, ANSWERS)).all()
+    np.fill_diagonal(matrix, 0)
+    worst = most_confused(PREDICTIONS)[0]
+    assert worst.count == matrix.max()
+
+
+def test_calibration_error_is_the_mean_gap_of_fifteen_bins() -> None:
+    error = 0.0
+    for index in range(BINS):
+        inside = (PREDICTIONS.confidence > index / BINS) & (PREDICTIONS.confidence <= (index + 1) / BINS)
+        if inside.any():
+            error += inside.mean() * abs(PREDICTIONS.correct[inside].mean() - PREDICTIONS.confidence[inside].mean())
+    assert QUALITY.calibration_error.value == pytest.approx(error, rel=1e-5)
+    bins = reliability(PREDICTIONS)
+    assert sum(entry.right.total for entry in bins) == 300
+    assert sum(entry.right.correct for entry in bins) == PREDICTIONS.correct.sum()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "method"),
+    [(200, "BCa"), (BCA_UP_TO + 1, "percentile")],
+    ids=["few images", "many images"],
+)
+def test_the_bootstrap_is_scipys(numbers: int, method: str) -> None:
+    values = np.random.default_rng(1).exponential(size=numbers)
+    ours = bootstrap(lambda rows: values[rows].mean(axis=1)[np.newaxis], numbers, resamples=300, seed=5)[0]
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=300, method=method, rng=np.random.default_rng(5), batch=4_000_000 // numbers + 1
+    ).confidence_interval
+    assert (ours.low, ours.high) == (pytest.approx(theirs.low), pytest.approx(theirs.high))
+    assert ours.method == f"bootstrap {method}"
+
+
+def test_the_studentized_interval_is_the_formula_of_the_book() -> None:
+    values = np.random.default_rng(1).exponential(size=80)
+    ours = bootstrap_mean(values, resamples=400, seed=5)
+    rows = np.random.default_rng(5).integers(0, 80, (400, 80))
+    ratios = (values[rows].mean(axis=1) - values.mean()) / values[rows].std(axis=1)
+    assert ours.low == pytest.approx(values.mean() - np.quantile(ratios, 0.975) * values.std())
+    assert ours.high == pytest.approx(values.mean() - np.quantile(ratios, 0.025) * values.std())
+    assert ours.method == "bootstrap studentized"
+
+
+def test_one_image_has_no_bootstrap_interval_and_equal_ones_a_narrow_one() -> None:
+    one = bootstrap(lambda rows: np.ones((1, len(rows))), 1, resamples=100, seed=0)[0]
+    assert (one.value, one.low, one.high, one.method, str(one)) == (1.0, None, None, "none", "1.000")
+    equal = bootstrap(lambda rows: np.ones((1, len(rows))), 9, resamples=100, seed=0)[0]
+    assert (equal.low, equal.high) == (1.0, 1.0)
+
+
+def test_abstention_orders_by_confidence_and_counts_ties_together() -> None:
+    curve = abstention(PREDICTIONS)
+    order = np.argsort(-PREDICTIONS.confidence)
+    risks = 1 - np.cumsum(PREDICTIONS.correct[order]) / np.arange(1, 301)
+    assert curve.area == pytest.approx(risks.mean())
+    assert curve.best_area < curve.area < 1 - PREDICTIONS.correct.mean()
+    half = next(point for point in curve.points if point.coverage == 0.5)
+    assert half.right.correct == PREDICTIONS.correct[order][:150].sum()
+    equal = Predictions(class_names=("a", "b"), samples=PREDICTIONS.samples[:0] + made_predictions(40, 2).samples,
+                        probabilities=np.tile(np.array([[0.75, 0.25]], np.float32), (40, 1)))  # fmt: skip
+    assert [point.coverage for point in abstention(equal).points] == [1.0]
+
+
+def test_lists_of_mistakes_are_in_order() -> None:
+    losses = top_losses(PREDICTIONS, 10)
+    assert all(case.true != case.predicted for case in losses)
+    assert [case.score for case in losses] == sorted((case.score for case in losses), reverse=True)
+    assert losses[0].true_probability == pytest.approx(PREDICTIONS.true_probability.min())
+    doubts = [case.score for case in least_confident(PREDICTIONS, 10)]
+    assert doubts == sorted(doubts) and len(doubts) == 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda rows: np.where(np.arange(len(rows))[:, None] == 3, np.nan, rows), "3.png: the model gives no finite number"),
+        (lambda rows: np.where(np.arange(len(rows))[:, None] == 4, np.inf, rows), "4.png: the model gives no finite number"),
+        (lambda rows: rows * 2, "0.png: what the model gives are no probabilities"),
+        (lambda rows: rows[:-1], r"probabilities \(299, 7\) and 300 images do not match"),
+    ],
+    ids=["NaN", "infinite", "no probabilities", "another length"],
+)
+def test_scores_that_are_none_are_refused(wrong: object, told: str, unchecked_types: None) -> None:
+    with pytest.raises(TlcoreError, match=told):
+        Predictions(
+            class_names=PREDICTIONS.class_names,
+            samples=PREDICTIONS.samples,
+            probabilities=wrong(PREDICTIONS.probabilities).astype(np.float32),  # type: ignore[operator]
+        )
