@@ -131,7 +131,7 @@ class Extractor:
         if not found:
             return {}
         return {
-            digest: np.mean([rows[digest] for rows in found], axis=0, dtype=np.float32)
+            digest: np.asarray(np.mean([rows[digest] for rows in found], axis=0, dtype=np.float32))
             for digest in found[0]
             if all(digest in rows for rows in found)
         }

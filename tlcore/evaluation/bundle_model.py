@@ -77,9 +77,7 @@ class BundleModel(EvaluatedModel):
             left_out=found.left_out,
         )
 
-    def cached_features(
-        self, digests: Sequence[str]
-    ) -> Mapping[str, Float32[np.ndarray, " features"]]:
+    def cached_features(self, digests: Sequence[str]) -> Mapping[str, Float32[np.ndarray, " features"]]:
         """Return image digest to features for those the cache holds."""
         return self._extractor.known(digests) if self._extractor is not None else {}
 
