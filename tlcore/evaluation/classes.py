@@ -1,11 +1,11 @@
-"""Matching a dataset's classes to the model's by name."""
+"""Which images are measured: the split, and the dataset's classes matched to the model's by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tlcore.dataset import Dataset, Sample
+from tlcore.dataset import ALL, Dataset, Sample
 from tlcore.errors import DatasetError, OptionError, did_you_mean
 from tlcore.evaluation.options import UnknownClasses
 
@@ -32,6 +32,34 @@ class ClassMatch:
         """Return the samples that are not left out, their labels positions in `names`."""
         labels = [(sample, self.label_of[sample.label]) for sample in samples]
         return tuple(replace(sample, label=label) for sample, label in labels if label is not None)
+
+
+def choose_split(dataset: Dataset, asked: str | None) -> str:
+    """Return the split to measure on: the one asked for, else the first there is of test, validation, all and train.
+
+    Raises:
+        DatasetError: there is no such split, or no image.
+    """
+    if asked is not None:
+        if asked not in dataset.splits:
+            raise DatasetError(f"{dataset.name}: has no split {asked!r}; it has: {', '.join(dataset.splits)}")
+        return asked
+    for name in ("test", "validation", ALL, "train"):
+        if dataset.splits.get(name):
+            return name
+    raise DatasetError(f"{dataset.name}: there are no images in it")
+
+
+def relabelled(dataset: Dataset, samples: Sequence[Sample], classes: Sequence[str]) -> tuple[Sample, ...]:
+    """Return samples with the labels that `classes`, a model's, has for their class names.
+
+    Raises:
+        DatasetError: a class of the dataset is not one of them.
+    """
+    match = match_classes(dataset, classes, {}, "wrong")
+    if match.unknown:
+        raise DatasetError(f"{dataset.name}: class {match.unknown[0]!r} is not one of the model's; {_listed(classes)}")
+    return match.relabelled(samples)
 
 
 def match_classes(

@@ -10,12 +10,12 @@ import numpy as np
 
 from tlcore.bundle import Bundle
 from tlcore.classifier import Classifier
-from tlcore.dataset import ALL, Dataset
+from tlcore.dataset import Dataset
 from tlcore.errors import DatasetError
 from tlcore.evaluation.abstention import abstention
 from tlcore.evaluation.bundle_model import BundleModel
 from tlcore.evaluation.calibration import reliability
-from tlcore.evaluation.classes import ClassMatch, match_classes
+from tlcore.evaluation.classes import ClassMatch, choose_split, match_classes
 from tlcore.evaluation.confusion import most_confused
 from tlcore.evaluation.curves import one_against_rest
 from tlcore.evaluation.familiarity import Familiarity, judge_familiarity
@@ -91,7 +91,7 @@ def evaluate_model(
     progress: Progress,
 ) -> Evaluation:
     """Measure anything that can be evaluated; the arguments are those of `evaluate`."""
-    chosen = _choose_split(dataset, split)
+    chosen = choose_split(dataset, split)
     match = match_classes(dataset, subject.facts.classes, settings.class_map, settings.unknown_classes)
     samples = match.relabelled(dataset.splits[chosen])
     found = subject.embed(samples, cache_directory=cache_directory, strict=strict, progress=progress, stage="features")
@@ -150,17 +150,6 @@ def _subject(model: Bundle | Classifier, engine: str, registry: Registry | None)
     if isinstance(model, Bundle):
         return BundleModel(model, engine)
     return OnnxModel(model, registry if registry is not None else Registry())
-
-
-def _choose_split(dataset: Dataset, asked: str | None) -> str:
-    if asked is not None:
-        if asked not in dataset.splits:
-            raise DatasetError(f"{dataset.name}: has no split {asked!r}; it has: {', '.join(dataset.splits)}")
-        return asked
-    for name in ("test", "validation", ALL, "train"):
-        if dataset.splits.get(name):
-            return name
-    raise DatasetError(f"{dataset.name}: there are no images in it")
 
 
 def _predictions(
