@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import softmax
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, top_k_accuracy_score
 
 from tlcore.metrics import Share, fit_temperature, measure
@@ -33,6 +34,12 @@ def test_wilson_intervals_equal_published_ones(correct: int, total: int, low: fl
     """Values of Newcombe 1998, Two-sided confidence intervals for the single proportion, method 3."""
     share = Share.of(correct, total)
     assert (share.low, share.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (0, 37), (36, 37), (98, 100), (12345, 99999)])
+def test_wilson_intervals_equal_scipys(correct: int, total: int) -> None:
+    share, theirs = Share.of(correct, total), binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    assert (share.low, share.high) == (pytest.approx(theirs.low, abs=1e-12), pytest.approx(theirs.high, abs=1e-12))
 
 
 def test_a_share_of_nothing_says_nothing() -> None:

@@ -33,7 +33,7 @@ def training_curve(provenance: Mapping[str, Any]) -> TrainingCurve | None:
 
     Args:
         provenance: of a bundle or an exported file. Its head may have ``validation_log_loss`` (regularisation to log-loss)
-            or ``epochs`` (one mapping of numbers per epoch); anything else is no curve.
+            or ``finetune`` with a ``history`` (numbers after each epoch); anything else is no curve.
 
     Example:
         >>> curve = training_curve({"head": {"regularisation": 0.1, "validation_log_loss": {"0.1": 0.2, "1": 0.4}}})
@@ -43,7 +43,7 @@ def training_curve(provenance: Mapping[str, Any]) -> TrainingCurve | None:
     head = provenance.get("head")
     if not isinstance(head, Mapping):
         return None
-    return _sweep(head) or _epochs(head)
+    return _epochs(head) or _sweep(head)
 
 
 def _sweep(head: Mapping[str, Any]) -> TrainingCurve | None:
@@ -67,23 +67,28 @@ def _sweep(head: Mapping[str, Any]) -> TrainingCurve | None:
 
 
 def _epochs(head: Mapping[str, Any]) -> TrainingCurve | None:
-    epochs = head.get("epochs")
-    if not isinstance(epochs, Sequence) or isinstance(epochs, str) or not epochs:
+    tuning = head.get("finetune")
+    history = tuning.get("history") if isinstance(tuning, Mapping) else None
+    if not isinstance(history, Sequence) or isinstance(history, str) or not history:
         return None
-    if not all(isinstance(epoch, Mapping) for epoch in epochs):
+    if not all(isinstance(entry, Mapping) for entry in history):
         return None
     lines = []
-    for name in ("train_loss", "validation_log_loss", "validation_loss", "loss"):
+    for name in ("train_loss", "validation_log_loss", "validation_accuracy"):
         points = [
-            (float(number), float(epoch[name]))
-            for number, epoch in enumerate(epochs, 1)
-            if isinstance(epoch.get(name), (int, float))
+            (float(entry.get("epoch", number)), float(entry[name]))
+            for number, entry in enumerate(history, 1)
+            if isinstance(entry.get(name), (int, float))
         ]
         if points:
             lines.append((name.replace("_", " "), *_axes(points)))
     if not lines:
         return None
-    return TrainingCurve(lines=tuple(lines), x_label="epoch", y_label="loss", logarithmic=False, chosen=None)
+    best = tuning.get("best_epoch") if isinstance(tuning, Mapping) else None
+    chosen = float(best) if isinstance(best, (int, float)) else None
+    return TrainingCurve(
+        lines=tuple(lines), x_label="epoch", y_label="on the validation images", logarithmic=False, chosen=chosen
+    )
 
 
 def _axes(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
