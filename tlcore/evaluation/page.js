@@ -37,7 +37,7 @@ if (data && chosen) {
       const item = document.createElement("li");
       const label = document.createElement("bdi");
       label.textContent = names[name];
-      item.append(label, ` ${count}`);
+      item.append(label, `: ${count}`);
       return item;
     });
     document.getElementById(id).replaceChildren(...items);
