@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -16,6 +17,9 @@ from tlcore.evaluation.model import Embedded, EvaluatedModel, ModelFacts
 from tlcore.extraction import Extractor, FeatureOptions
 from tlcore.head import Head
 from tlcore.progress import Progress
+
+if TYPE_CHECKING:
+    from tlcore.export.network import ExportNetwork
 
 
 class BundleModel(EvaluatedModel):
@@ -91,14 +95,19 @@ class BundleModel(EvaluatedModel):
         """Return the class activation maps of the likeliest classes, or None where there are none."""
         import torch
 
+        if self._mapping_network is None:
+            return None
+        with torch.inference_mode():
+            maps: np.ndarray = self._mapping_network(torch.from_numpy(images))[3].numpy()
+        return maps
+
+    @cached_property
+    def _mapping_network(self) -> ExportNetwork | None:
+        """The network that also returns activation maps; None where there are none to return."""
         from tlcore.export.network import make_network
 
         try:
             network = make_network(self._bundle, activation_map=True)
         except (BackboneError, HeadError, ExportError):
             return None
-        if not network.activation_map:
-            return None
-        with torch.inference_mode():
-            maps: np.ndarray = network(torch.from_numpy(images))[3].numpy()
-        return maps
+        return network if network.activation_map else None

@@ -15,6 +15,8 @@ from tlcore import Classifier, Preprocess, Registry, TrainResult, evaluate
 from tlcore.dataset import Dataset
 from tlcore.errors import DatasetError, OptionError, TlcoreError
 from tlcore.evaluation import EvaluateOptions, Evaluation
+from tlcore.evaluation.bundle_model import BundleModel
+from tlcore.evaluation.onnx_model import OnnxModel
 from tlcore.evaluation.run import evaluate_model
 from tlcore.progress import silent
 
@@ -70,6 +72,15 @@ def test_a_bundle_and_its_onnx_file_are_worth_the_same(
     assert onnx.label_errors.judged == 30
     document = json.loads(json.dumps(onnx.to_dict(), allow_nan=False))
     assert len(document["predictions"]) == 30 and document["model"]["kind"] == "ONNX"
+
+
+def test_activation_maps_of_a_bundle_and_its_onnx_file_agree(trained: TrainResult, exported: Path) -> None:
+    models = (BundleModel(trained.bundle, "torch"), OnnxModel(Classifier(exported), Registry()))
+    side = models[0].facts.preprocess.image_size[0]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    bundle, onnx = (model.activation_maps(pixels) for model in models)
+    assert bundle is not None and onnx is not None and bundle.shape[0] == 2
+    np.testing.assert_allclose(onnx, bundle, atol=1e-3 * float(np.abs(bundle).max()))
 
 
 def test_onnx_features_are_kept_between_runs(exported: Path, others: Dataset, tmp_path: Path) -> None:
@@ -196,7 +207,6 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, float], told: str) -
 
 @pytest.mark.parametrize(("how", "views"), [("flip", 2), ("crops", 10)])
 def test_views_average_the_logits_of_flips_and_crops(how: str, views: int, trained: TrainResult, others: Dataset) -> None:
-    from tlcore.evaluation.bundle_model import BundleModel
     from tlcore.evaluation.views import ViewAverage
     from tlcore.images import decode_image
 
