@@ -174,7 +174,7 @@ def test_demo_goes_the_whole_way_offline(run_tl: Run, tmp_path: Path) -> None:
     accuracy = float(next(line for line in done.stdout.splitlines() if line.startswith("test ")).split()[2])
     assert accuracy > 97
     with Image.open(tmp_path / "cwd" / "digits-demo.png") as sheet:
-        assert sheet.width > 2 * 224, "answers and what the visualizers show stand side by side"
+        assert sheet.width > 4 * 224, "an answer, feature maps, an ideal image and an adversarial one stand side by side"
 
 
 def test_demo_without_visualizers_says_what_is_missing(run_tl: Run, tmp_path: Path) -> None:
