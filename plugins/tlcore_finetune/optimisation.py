@@ -21,7 +21,7 @@ def learning_rate(options: FineTuneOptions) -> float:
     """Return the classifier's highest learning rate."""
     if options.learning_rate is not None:
         return options.learning_rate
-    return 0.01 if options.optimizer.lower() in _SGD_FAMILY else 0.0005
+    return 0.01 if options.optimizer.lower() in _SGD_FAMILY else 0.001
 
 
 def make_optimizer(network: torch.nn.Module, options: FineTuneOptions, *, layer_decay: bool) -> torch.optim.Optimizer:

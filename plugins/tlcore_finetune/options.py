@@ -25,7 +25,7 @@ class FineTuneOptions:
     checkpoint_seconds: float = _option(60.0, "between checkpoints; 0 = after every update", 0)
 
     optimizer: str = _option("adamw", "sgd, momentum, nesterov, adam, adamw, or any other that timm has")
-    learning_rate: float | None = _option(None, "of the classifier; none = 0.0005, or 0.01 with the sgd family", 1e-9, 100)
+    learning_rate: float | None = _option(None, "of the classifier; none = 0.001, or 0.01 with the sgd family", 1e-9, 100)
     momentum: float = _option(0.9, "of momentum and nesterov", 0, 0.9999)
     weight_decay: float = _option(0.01, "on weights; biases and normalisation are left out", 0, 10)
     layer_decay: float = _option(0.9, "learning rate of each layer relative to the one above it; 1 = the same", 0.01, 1)
@@ -55,7 +55,7 @@ class FineTuneOptions:
     class_weight: Literal["none", "balanced"] = _option("none", "balanced = each class weighs the same")
 
     crop: float = _option(
-        0.5, "smallest share of an image that a random crop keeps; 1 = the crop that measuring uses", 0.05, 1
+        0.8, "smallest share of an image that a random crop keeps; 1 = the crop that measuring uses", 0.05, 1
     )
     flip: float = _option(0.5, "share of images mirrored left to right", 0, 1)
     vertical_flip: float = _option(0.0, "share of images mirrored top to bottom", 0, 1)
