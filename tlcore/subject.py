@@ -13,6 +13,7 @@ from tlcore.backbone import Backbone
 from tlcore.bundle import RECORD_FILE, Bundle, load_bundle
 from tlcore.errors import BackboneError, OptionError
 from tlcore.export.network import head_module
+from tlcore.exported_network import exported_subject
 from tlcore.preprocess import Preprocess
 from tlcore.provenance import plain_options, plugins_used
 from tlcore.registry import Registry
@@ -41,12 +42,13 @@ class HeadedNetwork(torch.nn.Module):
 def make_subject(
     model: str, registry: Registry, options: Mapping[str, object] | None = None, *, needs_classifier: bool = True
 ) -> Subject:
-    """Make the subject that `model` names: a bundle's directory, or a backbone with its own classifier.
+    """Make the subject that `model` names: a bundle's directory, a backbone with its own classifier, or an exported file.
 
     The network is a copy of its own, in evaluation mode, channels last, its weights frozen; gradients flow to its input.
 
     Args:
-        model: a directory that holds a bundle, or a backbone's name as `Registry.backbone` takes it.
+        model: a directory that holds a bundle, an ONNX file that ``tl export`` wrote (answers, no gradients), or a
+            backbone's name as `Registry.backbone` takes it.
         registry: where names are looked up.
         options: of the backbone; a bundle takes none.
         needs_classifier: False where a backbone without a classifier serves too: its network then ends in pooled features.
@@ -54,6 +56,7 @@ def make_subject(
     Raises:
         BackboneError: the backbone has no classifier and one is needed, or it is no torch network.
         BundleError: the bundle is damaged.
+        ModelFileError: the exported file is damaged.
         UnknownNameError: there is no such thing.
     """
     path = Path(model).expanduser()
@@ -61,6 +64,8 @@ def make_subject(
         if options:
             raise OptionError(f"{model} is a bundle and takes no backbone options, got {', '.join(options)}")
         return bundle_subject(load_bundle(path, registry))
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        return exported_subject(path)
     backbone = registry.backbone(model, options)
     return backbone_subject(backbone, model, registry, options or {}, needs_classifier=needs_classifier)
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 
 from tlcore.progress import Progress, silent
-from tlcore_visualizers.adversarial.ball import Ball
+from tlcore_visualizers.adversarial.ball import Ball, length
 from tlcore_visualizers.adversarial.problem import Problem, check, frozen
 from tlcore_visualizers.adversarial.repair import REPAIR_STEPS, repair
 
@@ -75,12 +75,16 @@ class AttackResult:
         success: of each image whether the network is fooled by that very picture.
         steps: of each image how many times the network was asked for a gradient (queries, for query-only attacks).
         repairs: of each image how many one-level steps made it survive the rounding to 8 bits.
+        linf, l2: norms of each change as the attack found it, in units of pixel values, before it was cut to [0, 1], rounded
+            and repaired.
     """
 
     images: Float32[torch.Tensor, "images 3 height width"]
     success: Bool[torch.Tensor, " images"]
     steps: Int64[torch.Tensor, " images"]
     repairs: Int64[torch.Tensor, " images"]
+    linf: Float32[torch.Tensor, " images"]
+    l2: Float32[torch.Tensor, " images"]
 
 
 Keep = Callable[[Callable[[], AttackResult]], None]
@@ -146,4 +150,12 @@ class Attack(ABC):
             if saved:
                 images, repairs = repair(problem, allowed, ball, steps=REPAIR_STEPS if self.repairable else 0)
             success = problem.goal.reached(problem.logits(images))
-        return AttackResult(images=images, success=success, steps=best.steps.clone(), repairs=repairs)
+        change = allowed - problem.images
+        return AttackResult(
+            images=images,
+            success=success,
+            steps=best.steps.clone(),
+            repairs=repairs,
+            linf=length(change, "linf"),
+            l2=length(change, "l2"),
+        )

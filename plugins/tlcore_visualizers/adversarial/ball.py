@@ -74,8 +74,8 @@ class Ball:
         The originals must be whole levels themselves. A pixel is rounded to the nearest level; where that leaves the ball,
         toward the original, which never does.
         """
-        levels = ((images - self.origin) * LEVELS * self.mask).double()
-        inward = levels.trunc()
+        levels = (self.project(images) - self.origin).double() * LEVELS
+        inward = (levels.abs() + 1e-3).floor() * levels.sign()
         nearest = levels.round()
         if self.norm == "linf":
             largest = (of_each(self.epsilon).double() * LEVELS + 1e-4).floor()
@@ -84,6 +84,14 @@ class Ball:
             kept = self._rounded_l2(levels, nearest, inward)
         whole = (self.origin.double() * LEVELS).round() + kept
         return (whole.clamp(0, LEVELS) / LEVELS).float()
+
+    def room(self, images: torch.Tensor) -> torch.Tensor:
+        """Return how many values of each whole-level picture may still move by one level, (images,) int64."""
+        levels = ((images - self.origin).double() * LEVELS).round().flatten(1)
+        if self.norm == "linf":
+            return torch.full((len(levels),), levels.shape[1])
+        left = (self.epsilon.double() * LEVELS) ** 2 - levels.square().sum(1)
+        return (left / (2 * levels.abs().amax(1) + 1)).floor().clamp(0, levels.shape[1]).long()
 
     def _rounded_l2(self, levels: torch.Tensor, nearest: torch.Tensor, inward: torch.Tensor) -> torch.Tensor:
         """Shrink the change as little as its rounding needs to stay within the radius."""

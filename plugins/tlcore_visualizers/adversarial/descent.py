@@ -25,7 +25,7 @@ class PixelDescent(Attack):
         confidence: probability of the goal at which an image stops, in (0, 1): of the target, or of all other classes.
     """
 
-    rate: float = 20.0
+    rate: float = 1.0
     steps: int = 200
     confidence: float = 0.99
 

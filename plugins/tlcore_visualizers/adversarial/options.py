@@ -65,7 +65,7 @@ class AdversarialOptions:
     confidence: float = field(
         default=0.0, metadata={"help": "By how many logits to fool it; more is surer, and further away.", "minimum": 0}
     )
-    rate: float = field(default=20.0, metadata={"help": "Of lesson: what the gradient is multiplied by.", "minimum": 1e-6})
+    rate: float = field(default=1.0, metadata={"help": "Of lesson: what the gradient is multiplied by.", "minimum": 1e-6})
     patch_size: float = field(
         default=0.4, metadata={"help": "Side of a patch as a share of the picture's.", "minimum": 0.05, "maximum": 0.9}
     )

@@ -29,7 +29,7 @@ def repair(
         ball: what the result must stay within; None for no bound but [0, 1].
         steps: at most; 0 to round only.
     """
-    rounded = _whole(problem, images, ball)
+    rounded = _whole(images, ball)
     repairs = torch.zeros(len(images), dtype=torch.int64)
     wanted = problem.goal.reached(problem.logits(images))
     for _ in range(steps):
@@ -38,21 +38,26 @@ def repair(
             break
         part = problem.rows(broken)
         _, _, gradient = part.gradient(rounded[broken], part.goal.margin)
-        moved = rounded[broken] - _largest(gradient * part.changeable) / LEVELS
-        rounded[broken] = _whole(part, moved, ball.rows(broken) if ball is not None else None)
+        bound = ball.rows(broken) if ball is not None else None
+        counts = torch.full((len(broken),), max(1, int(gradient[0].numel() * _SHARE)))
+        if bound is not None:
+            counts = torch.minimum(counts, bound.room(rounded[broken]))
+        moved = rounded[broken] - _largest(gradient * part.changeable, counts) / LEVELS
+        rounded[broken] = _whole(moved, bound)
         repairs[broken] += 1
     return rounded, repairs
 
 
-def _whole(problem: Problem, images: torch.Tensor, ball: Ball | None) -> torch.Tensor:
+def _whole(images: torch.Tensor, ball: Ball | None) -> torch.Tensor:
     if ball is not None:
         return ball.rounded(images)
     return (images.clamp(0, 1) * LEVELS).round() / LEVELS
 
 
-def _largest(gradient: torch.Tensor) -> torch.Tensor:
-    """Return the sign of a gradient where it is largest, 0 elsewhere."""
-    flat = gradient.flatten(1).abs()
-    count = max(1, int(flat.shape[1] * _SHARE))
-    least = flat.topk(count, dim=1).values[:, -1]
-    return gradient.sign() * (gradient.abs() >= least.reshape(-1, 1, 1, 1))
+def _largest(gradient: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Return the sign of each image's gradient at its `counts` largest values, 0 elsewhere."""
+    flat = gradient.flatten(1)
+    places = flat.abs().topk(int(counts.max()), dim=1).indices
+    chosen = torch.arange(places.shape[1]) < counts[:, None]
+    kept = torch.zeros_like(flat).scatter(1, places, flat.gather(1, places).sign() * chosen)
+    return kept.reshape(gradient.shape)

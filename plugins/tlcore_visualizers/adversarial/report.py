@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from tlcore.epsilon import in_levels
+from tlcore.epsilon import LEVELS, in_levels
 from tlcore.metrics import Share
 from tlcore.visualizer import Picture, Subject, Visualization
 from tlcore_visualizers.adversarial.frame import Frame
@@ -29,6 +29,7 @@ class Finding:
         inputs: what the network is to be fed, (height, width, 3), uint8.
         steps: gradients, or queries.
         repairs: one-level steps after rounding.
+        found: ``"linf"`` and ``"l2"`` of the change before it was saved, in units of pixel values.
     """
 
     frame: Frame
@@ -36,6 +37,7 @@ class Finding:
     inputs: UInt8[np.ndarray, "height width 3"] = field(repr=False)
     steps: int
     repairs: int
+    found: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _tell(
         **change,
         "steps": finding.steps,
         "repairs": finding.repairs,
+        "before_saving": dict(finding.found),
         "file": f"{stem}-adversarial.png",
     }
     return _Told(pictures=pictures, record=record)
@@ -156,7 +159,9 @@ def _lines(options: AdversarialOptions, records: Sequence[Mapping[str, Any]], fi
     if findings.interrupted:
         lines.append("interrupted: this is the best so far; the exported file was not tried")
     sizes = {(tuple(record["saved_size"]), tuple(record["input_size"])) for record in records}
-    for saved, seen in sorted(sizes):
+    if len(sizes) > 3:
+        lines.append(f"saved in {len(sizes)} sizes, which the record states; resizing them there changes no pixel")
+    for saved, seen in sorted(sizes) if len(sizes) <= 3 else ():
         where = "all of which" if saved == seen else f"of which {seen[0]} x {seen[1]}"
         lines.append(f"saved at {saved[0]} x {saved[1]}, {where} the network sees: resizing it there changes no pixel")
     if records and records[0]["onnx"] is not None:
@@ -175,8 +180,22 @@ def _norms(options: AdversarialOptions, records: Sequence[Mapping[str, Any]]) ->
     linf = sorted(record["linf_levels"] for record in chosen)
     l2 = sorted(record["l2"] for record in chosen)
     told = f"Linf {np.median(linf):g}/255 (largest {linf[-1]}/255), L2 {np.median(l2):.2f} (largest {l2[-1]:.2f})"
-    without = "; nothing held it near the original" if options.method == "lesson" else ""
-    return f"median change: {told} in units of pixel values{without}"
+    found = [record["before_saving"]["linf"] for record in chosen]
+    ending = {
+        "lesson": f"; nothing held it near the original, and before saving it had reached Linf {_levels(max(found))}",
+        "minimal": f"; smallest epsilon found before saving: {_smallest(options, chosen)}",
+    }
+    return f"median change: {told} in units of pixel values{ending.get(options.method, '')}"
+
+
+def _smallest(options: AdversarialOptions, records: Sequence[Mapping[str, Any]]) -> str:
+    found = [record["before_saving"][options.norm] for record in records]
+    median = float(np.median(found))
+    return f"Linf {_levels(median)}" if options.norm == "linf" else f"L2 {median:.3f}"
+
+
+def _levels(linf: float) -> str:
+    return f"{linf * LEVELS:.2f}/255"
 
 
 def _bound(options: AdversarialOptions) -> str:

@@ -13,6 +13,7 @@ from jaxtyping import Int64, UInt8
 from tlcore.attacker import Attacker
 from tlcore.epsilon import Norm
 from tlcore.errors import OptionError, VisualizationError, did_you_mean
+from tlcore.exported_network import ExportedNetwork
 from tlcore.progress import Progress, ProgressEvent
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
 from tlcore_visualizers.adversarial.attack import AttackResult
@@ -129,7 +130,7 @@ class Adversarial(Visualizer, Attacker):
         judges = [witness(judge) for judge in request.judges]
         own: Witness = witness(subject)
         settings = {"steps_allowed": steps_of(self.options)}
-        if not self.options.onnx or findings.interrupted:
+        if not self.options.onnx or findings.interrupted or isinstance(subject.network, ExportedNetwork):
             return show(self.options, subject, own, None, judges, findings, settings)
         request.progress(ProgressEvent("trying the exported file", 0, 1))
         classes = len(subject.class_names) or network_classes(subject)
@@ -185,7 +186,14 @@ def _problem(network: PixelNetwork, frames: Sequence[Frame], aims: Sequence[Aim]
 def _findings(frames: Sequence[Frame], aims: Sequence[Aim], result: AttackResult) -> list[Finding]:
     inputs = to_pixels(result.images)
     return [
-        Finding(frame=frame, aim=aim, inputs=inputs[row], steps=int(result.steps[row]), repairs=int(result.repairs[row]))
+        Finding(
+            frame=frame,
+            aim=aim,
+            inputs=inputs[row],
+            steps=int(result.steps[row]),
+            repairs=int(result.repairs[row]),
+            found={"linf": float(result.linf[row]), "l2": float(result.l2[row])},
+        )
         for row, (frame, aim) in enumerate(zip(frames, aims, strict=True))
     ]
 
