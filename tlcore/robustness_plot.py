@@ -26,13 +26,16 @@ def plot_robustness(measured: Robustness) -> bytes:
         points = [point for point in measured.points if point.attack == attack]
         shares = [measured.clean, *(point.accuracy for point in points)]
         # Curves that coincide are set beside each other by a hair, so that each interval can be read.
-        epsilons = [scale * epsilon * (1 + 0.012 * place) for epsilon in (0.0, *(point.epsilon for point in points))]
+        aside = 0.006 * place * scale * points[-1].epsilon
+        epsilons = [scale * epsilon + aside for epsilon in (0.0, *(point.epsilon for point in points))]
         below = [100 * (share.value - share.low) for share in shares]
         above = [100 * (share.high - share.value) for share in shares]
         values = [100 * share.value for share in shares]
         curve = axes.errorbar(epsilons, values, yerr=[below, above], marker="o", markersize=4, capsize=3, label=attack)
         if attack == WORST:
             curve.lines[0].set(color="black", linestyle="--")
+            for bar in (*curve.lines[1], *curve.lines[2]):
+                bar.set(color="black")
     axes.set_ylim(-3, 103)
     axes.set_xlabel(
         "epsilon, in levels of 255 (Linf)" if measured.norm == "linf" else "epsilon (L2, pixel values in [0, 1])"

@@ -155,8 +155,9 @@ def _success(network: torch.nn.Module, inputs: torch.Tensor, target: int) -> Non
         for name, attack in _attacks(network, target, epsilon, steps=20, share=0.15).items():
             found = 0
             for part in inputs.split(_BATCH):
+                changed = attack(part).detach()
                 with torch.no_grad():
-                    found += int((network(attack(part).detach()).argmax(1) == target).sum())
+                    found += int((network(changed).argmax(1) == target).sum())
             print(f"targeted pgd, 20 steps at {255 * epsilon:g}/255, {name}: {Share.of(found, len(inputs))}")
 
 
