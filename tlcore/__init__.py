@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from tlcore.visualizer import VisualizationRequest as VisualizationRequest
     from tlcore.visualizer import Visualizer as Visualizer
 
-_HOMES = {
+PUBLIC = {
     "audit": ("AuditReport", "audit_dataset"),
     "backbone": ("Backbone", "BackboneInfo", "NetworkFiles"),
     "bundle": ("Bundle", "load_bundle"),
@@ -105,7 +105,9 @@ _HOMES = {
     "visualization_files": ("save_visualization",),
     "visualizer": ("Picture", "Subject", "Visualization", "VisualizationRequest", "Visualizer"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+"""Module to the public names it holds."""
+
+_HOME_OF = {name: module for module, names in PUBLIC.items() for name in names}
 
 __all__ = ["__version__", *sorted(_HOME_OF)]
 

@@ -42,7 +42,7 @@ class Classifier:
     Raises:
         ModelFileError: not a model file, altered or damaged, or of other origin without `preprocess`.
 
-    Example:
+    Examples:
         >>> classifier = Classifier("model.onnx")  # doctest: +SKIP
         >>> [prediction.classes[0] for prediction in classifier.predict(["photo.jpg"])]  # doctest: +SKIP
         [('cat', 0.98)]

@@ -51,7 +51,7 @@ class Extractor:
     Raises:
         OptionError: engine or views do not exist.
 
-    Example:
+    Examples:
         >>> from tlcore import Registry
         >>> backbone = Registry().backbone("mini")
         >>> samples = Registry().dataset("digits").samples[:20]

@@ -73,7 +73,7 @@ class FeatureKey:
 class FeatureCache:
     """The features of one `FeatureKey` under a directory. Several processes may read and write it at once.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> key = FeatureKey(weights_digest="0", preprocess=Preprocess(image_size=(8, 8)), feature_size=2)
         >>> with tempfile.TemporaryDirectory() as directory:

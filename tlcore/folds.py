@@ -27,7 +27,7 @@ def assign_folds(
     Raises:
         DatasetError: fewer than two folds, or more folds than samples.
 
-    Example:
+    Examples:
         >>> from tlcore.images import BytesImage
         >>> samples = [Sample(BytesImage(b""), f"{index}.png", label=index % 2) for index in range(6)]
         >>> folds = assign_folds(samples, 3, seed=0)

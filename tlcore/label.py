@@ -32,7 +32,7 @@ def find_label(text: str, labels: Sequence[str], owner: str) -> int:
     Raises:
         UnknownNameError: none has this name, or several do.
 
-    Example:
+    Examples:
         >>> find_label("tabby cat", ["zebra", "tabby, tabby cat"], "the network")
         1
     """

@@ -43,7 +43,7 @@ def compare_answers(first: Bool[np.ndarray, " images"], second: Bool[np.ndarray,
     Source: McNemar 1947, Note on the sampling error of the difference between correlated proportions or percentages; exact
     by the binomial distribution.
 
-    Example:
+    Examples:
         >>> compare_answers(np.array([True] * 6), np.array([True, False, False, False, False, False])).p_value
         0.0625
     """

@@ -22,7 +22,7 @@ class Share:
         correct, total: the counts.
         low, high: the interval's bounds in [0, 1].
 
-    Example:
+    Examples:
         >>> share = Share.of(9, 10)
         >>> print(share)
         90.0 % [59.6, 98.2]

@@ -59,7 +59,7 @@ def make_options(options: type, values: Mapping[str, object], owner: str) -> Any
     Warns:
         TlcoreDeprecationWarning: an option whose metadata says that it is ``deprecated`` is given.
 
-    Example:
+    Examples:
         >>> @dataclass(frozen=True, kw_only=True)
         ... class Options:
         ...     steps: int = 10

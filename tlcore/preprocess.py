@@ -42,7 +42,7 @@ class Preprocess:
         mean, std: per RGB channel, in units of [0, 1].
         exif_transpose: whether images are turned upright first; always True, stated for readers of the record.
 
-    Example:
+    Examples:
         >>> preprocess = Preprocess(image_size=(224, 224))
         >>> preprocess.pixels(Image.new("RGB", (500, 375))).shape
         (224, 224, 3)
@@ -95,7 +95,7 @@ class Preprocess:
         Args:
             size: (width, height) of the image.
 
-        Example:
+        Examples:
             >>> Preprocess(image_size=(224, 224), crop_fraction=1.0).region((400, 200))
             (0.25, 0.0, 0.75, 1.0)
         """

@@ -77,7 +77,7 @@ class Registry:
     Plugins are imported at the first question, each in isolation; a broken one is reported by `plugins` and named in the
     error when something that is not found may have been its.
 
-    Example:
+    Examples:
         >>> registry = Registry()
         >>> [offer.spec.name for offer in registry.offers("head")]
         ['linear']

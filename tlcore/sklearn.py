@@ -1,9 +1,10 @@
 """tlcore's backbones and heads as scikit-learn estimators, for pipelines, searches and cross-validation.
 
->>> from sklearn.pipeline import make_pipeline
->>> pipeline = make_pipeline(Features("timm/test_resnet", options={"pretrained": False}), Classifier("linear"))
->>> [name for name, _ in pipeline.steps]
-['features', 'classifier']
+Examples:
+    >>> from sklearn.pipeline import make_pipeline
+    >>> pipeline = make_pipeline(Features("timm/test_resnet", options={"pretrained": False}), Classifier("linear"))
+    >>> [name for name, _ in pipeline.steps]
+    ['features', 'classifier']
 """
 
 from __future__ import annotations

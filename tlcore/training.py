@@ -172,7 +172,7 @@ def train(
     Raises:
         TlcoreError: one of its kinds, naming what to mend; `output` is then as it was.
 
-    Example:
+    Examples:
         >>> from tlcore import Registry, TrainOptions, train
         >>> options = TrainOptions(backbone="timm/test_resnet", backbone_options={"pretrained": False})
         >>> result = train("digits", Path("digits-bundle"), options, registry=Registry())  # doctest: +SKIP

@@ -29,7 +29,7 @@ class PluginNames:
         module: what is imported.
         title: of classes.
 
-    Example:
+    Examples:
         >>> PluginNames.of("tlcore-edge-maps")
         PluginNames(name='edge-maps', distribution='tlcore-edge-maps', module='tlcore_edge_maps', title='EdgeMaps')
     """

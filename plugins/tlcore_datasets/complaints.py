@@ -15,7 +15,7 @@ class Complaints:
         singular, plural: what one bad row, and several, are called.
         remedy: what to do now.
 
-    Example:
+    Examples:
         >>> complaints = Complaints("photos.csv", "bad row", "bad rows", "mend them")
         >>> complaints.add("row 3: no label")
         >>> complaints.raise_if_any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,17 +22,27 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def reference() -> ModuleType:
-    found = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+def reference(name: str = "reference") -> ModuleType:
+    found = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
 
 
-def test_the_hook_reference_is_what_the_code_says() -> None:
-    written = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
-    assert reference().page() == written, "run 'python docs/reference.py'"
+@pytest.mark.parametrize("name", ["reference", "reference_commands", "reference_api"])
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    found = reference(name)
+    assert found.PAGE.read_text(encoding="utf-8") == found.page(), f"run 'python docs/{name}.py'"
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed (pip install 'tlcore[docs]')")
+    pytest.importorskip("material", reason="mkdocs-material is not installed (pip install 'tlcore[docs]')")
+    command = ["mkdocs", "build", "--strict", "--config-file", str(ROOT / ".ci" / "mkdocs.yml"), "--site-dir", str(tmp_path)]
+    built = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert "Take a network trained" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_hook_without_a_docstring_fails_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:

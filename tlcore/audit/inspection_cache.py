@@ -28,7 +28,7 @@ class InspectionCache:
     Raises:
         TlcoreError: the file cannot be made or read.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     cache = InspectionCache(Path(directory))

@@ -36,7 +36,7 @@ def audit_dataset(
         table: the images' inspections, where they were made already; None makes them.
         progress: told how far it is; an exception it raises cancels.
 
-    Example:
+    Examples:
         >>> from tlcore import Registry
         >>> report = audit_dataset(Registry().dataset("folder:photos"))  # doctest: +SKIP
         >>> [finding.summary for finding in report.problems]  # doctest: +SKIP

@@ -1,8 +1,9 @@
 """The conformance kit: what every plugin object must keep, as checks that run under pytest or by `tl plugins check`.
 
->>> from tlcore.testing import HeadConformance
->>> class TestLinear(HeadConformance):
-...     name = "linear"
+Examples:
+    >>> from tlcore.testing import HeadConformance
+    >>> class TestLinear(HeadConformance):
+    ...     name = "linear"
 
 Subclass in a test module, name what is tested, and pytest runs every check against it.
 """
