@@ -178,7 +178,7 @@ def compare(
     Raises:
         TlcoreError: one of its kinds, naming what to mend.
 
-    Example:
+    Examples:
         >>> from tlcore import Registry
         >>> options = CompareOptions(backbones=("mini",), heads=("prototype",), audit=False)
         >>> found = compare("digits", options, registry=Registry())  # doctest: +SKIP

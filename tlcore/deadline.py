@@ -17,7 +17,7 @@ class Deadline:
     Args:
         seconds: from now; None never ends.
 
-    Example:
+    Examples:
         >>> from tlcore.progress import silent
         >>> Deadline(0.0).watch(silent)(ProgressEvent("stage", 1, 2))
         Traceback (most recent call last):

@@ -57,7 +57,7 @@ def domain_distance(
     Source: Sun et al. 2022, Out-of-distribution detection with deep nearest neighbors (2204.06507): features scaled to
     length 1, distance to the k-th nearest. Not the Fréchet distance, whose covariances need more images than features.
 
-    Example:
+    Examples:
         >>> random = np.random.default_rng(0)
         >>> reference = random.standard_normal((50, 8)).astype(np.float32) + 4
         >>> near = random.standard_normal((20, 8)).astype(np.float32) + 4

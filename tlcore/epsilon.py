@@ -26,7 +26,7 @@ def parse_epsilon(given: str | float, norm: Norm = "linf") -> float:
     Raises:
         OptionError: not a number, 0 or below, above 1 (Linf), or so small that no 8-bit picture but the original is within.
 
-    Example:
+    Examples:
         >>> parse_epsilon("4/255") == 4 / 255
         True
     """

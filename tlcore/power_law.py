@@ -54,7 +54,7 @@ def fit_power_law(sizes: Float64[np.ndarray, " sizes"], errors: Float64[np.ndarr
     Raises:
         DatasetError: too few sizes, or an error rate that is none.
 
-    Example:
+    Examples:
         >>> sizes = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
         >>> law = fit_power_law(sizes, 0.05 + 0.5 * sizes**-0.7)
         >>> round(law.floor, 3), round(law.scale, 3), round(law.exponent, 3)

@@ -49,7 +49,7 @@ def parse_limits(text: str) -> Limits:
     Raises:
         OptionError: there is something else in it, or no limit.
 
-    Example:
+    Examples:
         >>> parse_limits("cpu 50 ms 20 MB")
         Limits(milliseconds=50.0, megabytes=20.0, macs=None)
     """

@@ -17,7 +17,7 @@ def nested_order(samples: Sequence[Sample], seed: int) -> tuple[Sample, ...]:
         samples: in any order; the result depends on their names, labels and the seed alone.
         seed: of the shuffle.
 
-    Example:
+    Examples:
         >>> from tlcore.images import BytesImage
         >>> samples = [Sample(BytesImage(b""), f"{index}.png", label=index % 2) for index in range(8)]
         >>> [sample.label for sample in nested_order(samples, 0)]

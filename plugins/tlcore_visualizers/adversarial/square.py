@@ -46,7 +46,7 @@ class SquareAttack:
         first_share: share of the pixels in the first squares.
         confidence: by how many logits the goal is to be exceeded.
 
-    Example:
+    Examples:
         >>> def answers(pictures):  # light pictures are of class 1
         ...     light = pictures.mean(axis=(1, 2, 3), dtype=np.float32) - 128
         ...     return np.stack([-light, light], axis=1)
