@@ -37,7 +37,7 @@ class Estimate:
         method: how the interval was made: ``"Wilson"``, ``"bootstrap BCa"``, ``"bootstrap percentile"``,
             ``"bootstrap studentized"``, ``"bootstrap reflected"`` (see `tlcore.evaluation.calibration`), or ``"none"``.
 
-    Example:
+    Examples:
         >>> print(Estimate(0.25, 0.2, 0.31, "Wilson"))
         0.250 [0.200, 0.310]
     """
@@ -80,7 +80,7 @@ def bootstrap(
 
     Source: Efron 1987, Better bootstrap confidence intervals, as `scipy.stats.bootstrap` computes them.
 
-    Example:
+    Examples:
         >>> numbers = np.array([1.0, 2.0, 3.0, 4.0])
         >>> bootstrap(lambda rows: numbers[rows].mean(axis=-1)[np.newaxis], 4, resamples=100, seed=0)[0].value
         2.5

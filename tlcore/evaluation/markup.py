@@ -14,7 +14,7 @@ Cell = str | tuple[float, str]
 def text(value: object) -> str:
     """Return a text as HTML, fit for attributes, too.
 
-    Example:
+    Examples:
         >>> text('<b title="x">')
         '&lt;b title=&quot;x&quot;&gt;'
     """
@@ -29,7 +29,7 @@ def name(value: str) -> str:
 def script_json(value: Any) -> str:
     """Return a value as JSON that stands safely inside a script element.
 
-    Example:
+    Examples:
         >>> script_json("</script>")
         '"\\\\u003c/script\\\\u003e"'
     """

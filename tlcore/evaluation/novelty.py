@@ -100,7 +100,7 @@ def measure_novelty(
 def conformal_quantile(familiar: Float64[np.ndarray, " images"], false_alarm_rate: float) -> float | None:
     """Return the score that a new familiar image exceeds at most as often as stated; None with too few scores.
 
-    Example:
+    Examples:
         >>> conformal_quantile(np.arange(1.0, 20.0), 0.05)
         19.0
         >>> conformal_quantile(np.arange(1.0, 19.0), 0.05) is None

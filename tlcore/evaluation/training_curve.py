@@ -35,7 +35,7 @@ def training_curve(provenance: Mapping[str, Any]) -> TrainingCurve | None:
         provenance: of a bundle or an exported file. Its head may have ``validation_log_loss`` (regularisation to log-loss)
             or ``finetune`` with a ``history`` (numbers after each epoch); anything else is no curve.
 
-    Example:
+    Examples:
         >>> curve = training_curve({"head": {"regularisation": 0.1, "validation_log_loss": {"0.1": 0.2, "1": 0.4}}})
         >>> curve.lines
         (('validation log-loss', (0.1, 1.0), (0.2, 0.4)),)
