@@ -29,7 +29,7 @@ from tests.tlcore.audit.planted import encoded
 from tests.tlcore.audit.test_damaged_images import damaged_images
 from tlcore import Dataset, Registry, Sample
 from tlcore.audit import audit_dataset, inspect_image
-from tlcore.features import available_cores
+from tlcore.cores import available_cores
 from tlcore.images import BytesImage
 
 # Not taken from tests.conftest, which has every shape checked: that would be measured too.
