@@ -21,7 +21,7 @@ from tlcore_cli.command import SHARED_OPTIONS, LazyGroup, Settings
 COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
     "lr-find": ("tlcore_cli.lr_find:lr_find", "Find a learning rate for fine-tuning, and draw the curve."),
-    "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle on labelled images."),
+    "evaluate": ("tlcore_cli.evaluate:evaluate", "Measure a bundle or an exported model on labelled images."),
     "compare": ("tlcore_cli.compare:compare", "Compare networks and heads on a dataset, and recommend one."),
     "learning-curve": (
         "tlcore_cli.learning_curve:learning_curve",

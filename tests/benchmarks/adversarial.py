@@ -5,7 +5,7 @@
 PHOTOS is a folder of dog photos, MODEL a bundle or a backbone with its own classifier, CLASS the class they are to be taken
 for (``Cat`` of a bundle trained on cats and dogs, ``tabby`` of an ImageNet network). torchattacks and foolbox are compared
 with where they can be imported: put them in an environment of their own and its packages on PYTHONPATH. The reference
-implementation of AutoAttack is not on the package index; torchattacks' APGD follows it line by line, and stands in for it.
+implementation of AutoAttack is not on the package index; torchattacks' APGD, written after the same paper, stands in for it.
 
 Ratios are of processor time, medians over rounds in which the contenders take turns.
 """

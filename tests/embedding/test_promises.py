@@ -86,10 +86,10 @@ def test_training_prints_nothing_and_tells_its_progress(
     train(str(shapes), tmp_path / "bundle", OPTIONS, registry=Registry(), progress=events.append)
     assert capfd.readouterr() == ("", "")
     stages = list(dict.fromkeys(event.stage for event in events))
-    assert stages == ["audit", "features of train", "features of validation", "features of test", "linear head", "saving"]
+    assert stages == ["engine", "features", "linear head", "saving"]
 
 
-@pytest.mark.parametrize("stage", ["features of train", "linear head", "saving"])
+@pytest.mark.parametrize("stage", ["features", "linear head", "saving"])
 def test_training_is_cancelled_from_the_callback_and_leaves_nothing(stage: str, shapes: Path, tmp_path: Path) -> None:
     def cancel(event: ProgressEvent) -> None:
         if event.stage == stage:

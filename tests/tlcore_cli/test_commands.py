@@ -75,7 +75,7 @@ def test_predict_with_nothing_readable_or_strict_is_exit_code_two(run_tl: Run, t
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [(("trian",), "tl: there is no command 'trian'; did you mean 'train'?"),
-     (("train",), "tl: Missing argument 'DATASET'."),
+     (("train",), "tl: name a dataset to train on, or a run to go on with: --resume RUN"),
      (("train", "nowhere/"), "tl: nowhere: there is no such folder"),
      (("train", "digits", "--set", "head.max_iterations"), "tl: --set takes KIND.NAME=VALUE"),
      (("train", "digits", "--set", "haed.x=1"), "tl: --set haed.x=1: there is no 'haed' here; did you mean 'head'?"),
@@ -108,8 +108,9 @@ def test_version_help_and_listings(run_tl: Run) -> None:
     described = run_tl("heads", "linear").stdout
     assert "head.class_weight" in described
     assert "none|balanced" in described
-    options = json.loads(run_tl("heads", "--json").stdout)[0]["options"]
-    assert {"name": "max_iterations", "type": "int", "default": 1000, "help": "of L-BFGS for each strength"} in options
+    linear = next(head for head in json.loads(run_tl("heads", "--json").stdout) if head["name"] == "linear")
+    asked = {"name": "max_iterations", "type": "int", "default": 1000, "help": "of L-BFGS for each strength"}
+    assert asked in linear["options"]
 
 
 def test_plugins_are_switched_off_and_on(run_tl: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
