@@ -14,7 +14,11 @@ import tlcore
 
 PAGE = Path(__file__).with_name("api.md")
 
-_APART = {"tlcore.errors": "Every error there is.", "tlcore.sklearn": "Estimators for scikit-learn.", "tlcore.testing": "The conformance kit."}
+_APART = {
+    "tlcore.errors": "Every error there is.",
+    "tlcore.sklearn": "Estimators for scikit-learn.",
+    "tlcore.testing": "The conformance kit.",
+}
 """Public modules that are imported by their own name."""
 
 
@@ -26,8 +30,8 @@ def page() -> str:
 def _introduction() -> Iterator[str]:
     yield "# The library"
     yield ""
-    yield "Written from the code by `python docs/reference_api.py`; the built documentation shows each name's signature and text."
-    yield "All of it is imported from `tlcore` itself: `from tlcore import train`. Nothing heavy is imported before it is used."
+    yield "Written from the code by `python docs/reference_api.py`; the built pages show each name's signature and text."
+    yield "All of it is imported from `tlcore` itself: `from tlcore import train`. Nothing heavy is imported before its use."
     yield ""
 
 

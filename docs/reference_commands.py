@@ -27,7 +27,7 @@ def page() -> str:
 def _introduction() -> Iterator[str]:
     yield "# Commands"
     yield ""
-    yield "Written from the code by `python docs/reference_commands.py`. Plugins may add further commands; `tl --help` lists them."
+    yield "Written from the code by `python docs/reference_commands.py`. Plugins may add others; `tl --help` lists them."
     yield ""
 
 

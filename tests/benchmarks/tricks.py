@@ -69,7 +69,11 @@ def main() -> None:
             )
             started = time.perf_counter()
             bundle = train(
-                asked.photos, Path(directory, str(number)), options, registry=registry, cache_directory=Path(directory, "cache")
+                asked.photos,
+                Path(directory, str(number)),
+                options,
+                registry=registry,
+                cache_directory=Path(directory, "cache"),
             ).bundle
             right = held_out(bundle, asked.photos, registry)
             reference = right if reference is None else reference
