@@ -15,6 +15,10 @@ import jaxtyping
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tlcore-tests-")
 
+# Where pytest runs one process for each core, threads of each would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Shapes and types that signatures state are enforced in every test that runs in this process.
 jaxtyping.install_import_hook(
     ["tlcore", "tlcore_timm", "tlcore_datasets", "tlcore_finetune", "tlcore_heads", "tlcore_mini", "tlcore_visualizers"],
