@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from tlcore import Registry
 from tlcore.errors import UnknownNameError
 from tlcore.testing import CommandConformance, PluginConformance, check_names, run_checks
 from tlcore.testing.checking import check_plugin
@@ -167,5 +168,6 @@ def test_a_spec_that_needs_an_argument_says_how_to_give_one() -> None:
 
 def test_offers_are_checked() -> None:
     results = list(check_plugin("tlcore:heads"))
-    assert {result.subject for result in results} == {"plugin tlcore:heads", "head linear"}
+    subjects = {result.subject for result in results}
+    assert subjects == {"plugin tlcore:heads", *(f"head {offer.spec.name}" for offer in Registry().offers("head"))}
     assert {result.outcome for result in results} <= {"passed", "skipped"}

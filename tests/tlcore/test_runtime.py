@@ -38,7 +38,7 @@ def test_what_onnxruntime_cannot_run_is_one_line() -> None:
 
 def test_idle_sessions_do_not_spin(exported: Path) -> None:
     session = open_session(exported.read_bytes(), threads=2)
-    session.run(["logits"], {"images": np.zeros((1, 32, 32, 3), np.uint8)})
+    session.run(["logits"], {"images": np.zeros((1, 128, 128, 3), np.uint8)})
     options = session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.intra_op_num_threads == 2

@@ -143,7 +143,7 @@ def test_bad_json_lines_are_counted(photos: Path) -> None:
 
 def test_a_class_that_train_lacks_stops_training(photos: Path, run_tl: object) -> None:
     read(photos, "path,label,split\n0.png,a,train\n1.png,b,train\n2.png,c,test\n", "lacking.csv")
-    done = run_tl("train", f"csv:{photos / 'lacking.csv'}", "--backbone", "test_resnet")  # type: ignore[operator]
+    done = run_tl("train", f"csv:{photos / 'lacking.csv'}", "--backbone", "mini")  # type: ignore[operator]
     assert done.returncode == 2
     assert "1 class of test without any image in train: 'c'" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -185,7 +185,7 @@ def test_options_replace_what_the_preset_says() -> None:
 @pytest.mark.parametrize("preset", ["default", "lesson-tv", "lesson-noise"])
 def test_what_is_drawn_is_taken_for_its_class(registry: Registry, preset: str) -> None:
     subject = make_subject("mini", registry)
-    options = {"preset": preset, "steps": 40, "tv": 1, "noise": "0,0"}
+    options = {"preset": preset, "steps": 60, "tv": 1, "noise": "0,0"}
     result = registry.visualizer("ideal", options).visualize(subject, VisualizationRequest(classes=(340,), seed=5))
     assert result.record["drawn"][0]["scores"][0]["own"] > 0.5
 

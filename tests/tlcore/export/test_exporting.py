@@ -113,7 +113,7 @@ def test_the_legacy_exporter_takes_over(trained: TrainResult, tmp_path: Path, mo
     result = export_onnx(trained.bundle, tmp_path / "m.onnx", ExportOptions())
     assert result.record.checks["exporter"] == "legacy"
     assert "RuntimeError: no translation for aten.something" in result.notes[0]
-    monkeypatch.setattr(graph, "_legacy", fails)
+    monkeypatch.setattr(graph, "_legacy", lambda *_: fails())
     with pytest.raises(ExportError, match=r"torch cannot export this network; dynamo: RuntimeError: .*; legacy: "):
         export_onnx(trained.bundle, tmp_path / "n.onnx", ExportOptions())
     assert not (tmp_path / "n.onnx").exists()
