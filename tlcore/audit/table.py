@@ -30,7 +30,7 @@ _ROW = np.dtype(
         ("format", np.uint8),
     ]
 )
-_AT_ONCE = 8
+_AT_ONCE = 32
 _WRITE_EVERY = 256
 
 
@@ -141,8 +141,8 @@ def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> It
     def inspect(start: int) -> list[Inspected]:
         return _inspect_some(samples[start : start + _AT_ONCE], cache)
 
-    # Twice as many threads as cores: they also wait, for the disk and for each other.
-    pool = ThreadPoolExecutor(2 * available_cores(), thread_name_prefix="tlcore-audit")
+    # No more threads than cores: half the work is Python's own, and more threads wait for each other longer than for the disk.
+    pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="tlcore-audit")
     ahead: deque[Future[list[Inspected]]] = deque()
     try:
         for start in range(0, len(samples), _AT_ONCE):
