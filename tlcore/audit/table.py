@@ -141,7 +141,7 @@ def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> It
     def inspect(start: int) -> list[Inspected]:
         return _inspect_some(samples[start : start + _AT_ONCE], cache)
 
-    # No more threads than cores: half the work is Python's own, and more threads wait for each other longer than for the disk.
+    # No more threads than cores: half the work is Python's own, and more threads would wait for each other.
     pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="tlcore-audit")
     ahead: deque[Future[list[Inspected]]] = deque()
     try:
