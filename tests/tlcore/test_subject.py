@@ -27,7 +27,9 @@ class Unfolded(FittedHead):
         return self.classes_
 
     def compute_logits(self, features: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        assert self._linear is not None
+        weight, bias = self._linear
+        return features @ weight.T + bias
 
     def tensors(self) -> dict[str, np.ndarray]:
         return {}
