@@ -36,8 +36,8 @@ def _introduction() -> Iterator[str]:
 
 
 def _names() -> Iterator[str]:
-    for module, names in sorted(tlcore.PUBLIC.items()):
-        yield f"## {module.replace('_', ' ').capitalize()}"
+    for module, names in sorted(tlcore.PUBLIC.items(), key=lambda item: item[0].rpartition(".")[2]):
+        yield f"## {module.rpartition('.')[2].replace('_', ' ').capitalize()}"
         yield ""
         for name in names:
             yield f"::: tlcore.{module}.{name}"

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from tlcore.backbone import NetworkFiles as NetworkFiles
     from tlcore.bundle import Bundle as Bundle
     from tlcore.bundle import load_bundle as load_bundle
-    from tlcore.classifier import Classifier as Classifier
     from tlcore.comparison import CompareOptions as CompareOptions
     from tlcore.comparison import Comparison as Comparison
     from tlcore.comparison import compare as compare
+    from tlcore.data.splits import SplitFractions as SplitFractions
+    from tlcore.data.splits import split_dataset as split_dataset
     from tlcore.dataset import Dataset as Dataset
     from tlcore.dataset import LeftOut as LeftOut
     from tlcore.dataset import Sample as Sample
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from tlcore.export import ExportOptions as ExportOptions
     from tlcore.export import ExportResult as ExportResult
     from tlcore.export import export_onnx as export_onnx
-    from tlcore.feature_cache import FeatureCache as FeatureCache
+    from tlcore.exported.classifier import Classifier as Classifier
     from tlcore.features import FeatureSet as FeatureSet
     from tlcore.features import extract_features as extract_features
+    from tlcore.features.feature_cache import FeatureCache as FeatureCache
     from tlcore.fine_tuner import FineTuner as FineTuner
     from tlcore.fine_tuner import FineTuneResult as FineTuneResult
     from tlcore.fine_tuner import FineTuneTask as FineTuneTask
@@ -62,14 +64,12 @@ if TYPE_CHECKING:
     from tlcore.specs import HeadSpec as HeadSpec
     from tlcore.specs import ObserverSpec as ObserverSpec
     from tlcore.specs import VisualizerSpec as VisualizerSpec
-    from tlcore.splits import SplitFractions as SplitFractions
-    from tlcore.splits import split_dataset as split_dataset
     from tlcore.training import TrainOptions as TrainOptions
     from tlcore.training import TrainResult as TrainResult
     from tlcore.training import train as train
     from tlcore.visualization import VisualizeOptions as VisualizeOptions
+    from tlcore.visualization import save_visualization as save_visualization
     from tlcore.visualization import visualize as visualize
-    from tlcore.visualization_files import save_visualization as save_visualization
     from tlcore.visualizer import Picture as Picture
     from tlcore.visualizer import Subject as Subject
     from tlcore.visualizer import Visualization as Visualization
@@ -80,15 +80,16 @@ PUBLIC = {
     "audit": ("AuditReport", "audit_dataset"),
     "backbone": ("Backbone", "BackboneInfo", "NetworkFiles"),
     "bundle": ("Bundle", "load_bundle"),
-    "classifier": ("Classifier",),
     "comparison": ("CompareOptions", "Comparison", "compare"),
+    "data.splits": ("SplitFractions", "split_dataset"),
     "dataset": ("Dataset", "LeftOut", "Sample"),
     "errors": ("TlcoreError",),
     "evaluation": ("Evaluation", "evaluate"),
     "export": ("ExportOptions", "ExportResult", "export_onnx"),
-    "feature_cache": ("FeatureCache",),
-    "fine_tuner": ("FineTuneResult", "FineTuneTask", "FineTuner"),
+    "exported.classifier": ("Classifier",),
     "features": ("FeatureSet", "extract_features"),
+    "features.feature_cache": ("FeatureCache",),
+    "fine_tuner": ("FineTuneResult", "FineTuneTask", "FineTuner"),
     "head": ("FittedHead", "Head", "HeadData", "HeadFit"),
     "hookspecs": ("hookimpl",),
     "learning_curve": ("LearningCurve", "LearningCurveOptions", "draw_learning_curve"),
@@ -99,10 +100,8 @@ PUBLIC = {
     "progress": ("ProgressEvent",),
     "registry": ("Registry",),
     "specs": ("BackboneSpec", "DatasetSpec", "FineTuneSpec", "HeadSpec", "ObserverSpec", "VisualizerSpec"),
-    "splits": ("SplitFractions", "split_dataset"),
     "training": ("TrainOptions", "TrainResult", "train"),
-    "visualization": ("VisualizeOptions", "visualize"),
-    "visualization_files": ("save_visualization",),
+    "visualization": ("VisualizeOptions", "save_visualization", "visualize"),
     "visualizer": ("Picture", "Subject", "Visualization", "VisualizationRequest", "Visualizer"),
 }
 """Module to the public names it holds."""

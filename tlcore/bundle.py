@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from tlcore.atomic import new_directory
-from tlcore.averaged import MirrorAveraged
 from tlcore.backbone import Backbone, NetworkFiles
 from tlcore.errors import BundleError, TlcoreError, UnknownNameError
+from tlcore.features.averaged import MirrorAveraged
+from tlcore.features.layered import LayeredBackbone
 from tlcore.head import FittedHead
-from tlcore.layered import LayeredBackbone
+from tlcore.machine.atomic import new_directory
 from tlcore.preprocess import Preprocess
 from tlcore.registry import Registry
 
@@ -92,7 +92,7 @@ class Bundle:
 
     @property
     def views(self) -> str:
-        """The views it was trained with, as `tlcore.views.parse_views` takes them."""
+        """The views it was trained with, as `tlcore.features.views.parse_views` takes them."""
         return str(self.record.backbone.get("views", "one"))
 
     @cached_property
@@ -117,7 +117,7 @@ class Bundle:
         return backbone
 
     def _repr_html_(self) -> str:
-        from tlcore.notebook import bundle_html
+        from tlcore.display.notebook import bundle_html
 
         return bundle_html(str(self.path), self.record)
 

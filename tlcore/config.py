@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlcore.errors import TlcoreError
-from tlcore.paths import config_file
+from tlcore.machine.paths import config_file
 
 
 def disabled_plugins() -> frozenset[str]:

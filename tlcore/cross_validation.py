@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from tlcore.bundle import softmax
+from tlcore.data.folds import assign_folds
+from tlcore.data.splits import SplitFractions, split_dataset
 from tlcore.dataset import ALL, Dataset, Sample
 from tlcore.errors import DatasetError
 from tlcore.features import FeatureSet
-from tlcore.folds import assign_folds
 from tlcore.head import Head, HeadData
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.progress import Progress, ProgressEvent, silent
-from tlcore.splits import SplitFractions, split_dataset
 
 
 def cross_validate(

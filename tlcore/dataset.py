@@ -12,7 +12,7 @@ from tlcore.errors import DatasetError
 from tlcore.images import ImageSource
 
 ALL = "all"
-"""The name of the one split of a dataset that comes unsplit; `tlcore.splits.split_dataset` divides it."""
+"""The name of the one split of a dataset that comes unsplit; `tlcore.data.splits.split_dataset` divides it."""
 
 SPLIT_NAMES = ("train", "validation", "test")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from jaxtyping import Float32
 
-from tlcore.classifier import Classifier
 from tlcore.errors import VisualizationError
+from tlcore.exported.classifier import Classifier
 from tlcore.preprocess import Preprocess
 from tlcore.visualizer import Subject
 

@@ -19,9 +19,9 @@ from tlcore.deprecation import warn_deprecated
 from tlcore.errors import DatasetError, NameConflictError, PluginError, TlcoreError, UnknownNameError, did_you_mean
 from tlcore.fine_tuner import FineTuner
 from tlcore.head import Head
+from tlcore.machine.paths import datasets_directory
 from tlcore.observer import Observer
 from tlcore.options import make_options
-from tlcore.paths import datasets_directory
 from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module, told
 from tlcore.progress import Progress, silent
 from tlcore.specs import DatasetSpec, DownloadRequest, DownloadResult, Spec, import_target
@@ -144,7 +144,7 @@ class Registry:
         return self._make("dataset", text, options, Dataset)
 
     def download(self, text: str, *, urls: Sequence[str] = (), progress: Progress = silent) -> DownloadResult:
-        """Fetch a dataset by name to `tlcore.paths.datasets_directory`.
+        """Fetch a dataset by name to `tlcore.machine.paths.datasets_directory`.
 
         Raises:
             DatasetError: there is nothing to fetch for it.

@@ -25,7 +25,7 @@ from tlcore.bundle import softmax
 from tlcore.dataset import Sample
 from tlcore.default_backbone import DEFAULT_BACKBONE
 from tlcore.errors import ImageError, TlcoreError
-from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.head import HeadData
 from tlcore.images import BytesImage, FileImage, ImageSource, encode_png
 from tlcore.metrics import fit_temperature

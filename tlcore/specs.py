@@ -78,7 +78,7 @@ class DownloadRequest:
     """What a dataset's download function is asked.
 
     Attributes:
-        directory: where to put everything; the dataset's own, `tlcore.paths.datasets_directory` / its name.
+        directory: where to put everything; the dataset's own, `tlcore.machine.paths.datasets_directory` / its name.
         urls: addresses that a person gave in place of the official ones.
         progress: told how far it is; an exception it raises interrupts, and a later call continues.
     """

@@ -39,7 +39,7 @@ class Subject:
         temperature: what logits are divided by before the softmax; 1 unless a bundle's was fitted.
         bundle: the directory of the bundle it was made of; None where it is a backbone with its own classifier.
         backbone: what it was made of, for those who need pooled features, which are kept from one time to the next; or None.
-        views: of each image that the head takes the mean features of, as `tlcore.views.parse_views` takes them.
+        views: of each image that the head takes the mean features of, as `tlcore.features.views.parse_views` takes them.
         head: of a bundle, from pooled features to logits; None where it is a backbone with its own classifier.
         record: everything needed to make it again, JSON-ready.
     """
@@ -85,7 +85,7 @@ class Picture:
     frames: tuple[UInt8[np.ndarray, "height width 3"], ...] = field(default=(), repr=False)
 
     def _repr_html_(self) -> str:
-        from tlcore.notebook import picture_html
+        from tlcore.display.notebook import picture_html
 
         return picture_html(self)
 
@@ -109,7 +109,7 @@ class Visualization:
     columns: int | None = None
 
     def _repr_html_(self) -> str:
-        from tlcore.notebook import visualization_html
+        from tlcore.display.notebook import visualization_html
 
         return visualization_html(self)
 

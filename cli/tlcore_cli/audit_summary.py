@@ -7,11 +7,11 @@ from pathlib import Path
 from PIL import Image
 from rich.markup import escape
 
-from tlcore.atomic import write_file
 from tlcore.audit import AuditReport
+from tlcore.data.summary import DatasetSummary
 from tlcore.dataset import Dataset
 from tlcore.errors import DatasetError
-from tlcore.summary import DatasetSummary
+from tlcore.machine.atomic import write_file
 from tlcore_cli.terminal import notes, results, table, tell_left_out
 
 _FIRST = 5

@@ -33,8 +33,8 @@ def bench(
     as_json: bool,
 ) -> None:
     """Measure how fast the exported MODEL answers: images per second and latency, from encoded photo to classes."""
-    from tlcore.benchmark import bench_classifier, bench_http, running_server, synthetic_photos
-    from tlcore.classifier import Classifier
+    from tlcore.exported.benchmark import bench_classifier, bench_http, running_server, synthetic_photos
+    from tlcore.exported.classifier import Classifier
     from tlcore_cli.terminal import notes, print_json, results, table
 
     photos = _read(images) if images is not None else synthetic_photos()

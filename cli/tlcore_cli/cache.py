@@ -35,9 +35,9 @@ def cache() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def info(as_json: bool) -> None:
     """Show what is kept, how large it is and when it was used."""
-    from tlcore.cache_settings import cache_settings
-    from tlcore.cache_store import PARTS, namespaces, part_sizes
-    from tlcore.paths import cache_directory
+    from tlcore.features.cache_settings import cache_settings
+    from tlcore.features.cache_store import PARTS, namespaces, part_sizes
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.terminal import print_json, results, table
 
     directory, settings = cache_directory(), cache_settings()
@@ -71,8 +71,8 @@ def info(as_json: bool) -> None:
 @click.pass_context
 def verify(context: click.Context, as_json: bool) -> None:
     """Check every kept row against its checksum; damaged ones are taken out, and computed again when needed."""
-    from tlcore.cache_store import verify as verify_cache
-    from tlcore.paths import cache_directory
+    from tlcore.features.cache_store import verify as verify_cache
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.terminal import print_json, progress, results
 
     own = settings_of(context)
@@ -91,10 +91,10 @@ def verify(context: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def clear(parts: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Remove what is kept: the parts named, or all of them."""
-    from tlcore.cache_store import clear as clear_cache
-    from tlcore.cache_store import part_sizes
     from tlcore.errors import OptionError
-    from tlcore.paths import cache_directory
+    from tlcore.features.cache_store import clear as clear_cache
+    from tlcore.features.cache_store import part_sizes
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.terminal import print_json, results
 
     directory = cache_directory()

@@ -71,10 +71,10 @@ def compare(
     """
     from tlcore.comparison import CompareOptions
     from tlcore.comparison import compare as compare_candidates
-    from tlcore.judge import JudgeSettings
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
-    from tlcore.recommendation import Limits, parse_limits
+    from tlcore.comparison.judge import JudgeSettings
+    from tlcore.comparison.recommendation import Limits, parse_limits
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.comparison_summary import show_comparison
     from tlcore_cli.terminal import print_json, progress
 
@@ -105,7 +105,7 @@ def compare(
             progress=report,
         )
     if plot is not None:
-        from tlcore.comparison_plot import save_pareto_plot
+        from tlcore.comparison.plot import save_pareto_plot
 
         save_pareto_plot(found, plot)
     if as_json:

@@ -55,8 +55,8 @@ def show(command_name: str, as_json: bool) -> None:
 @click.argument("value")
 def set_(name: str, value: str) -> None:
     """Set the default of an option, cache.limit or cache.storage in the configuration file."""
-    from tlcore.cache_settings import DEFAULTS, check_setting
     from tlcore.config import store_setting
+    from tlcore.features.cache_settings import DEFAULTS, check_setting
     from tlcore_cli.defaults import check_default, store_default
 
     if name in DEFAULTS:
@@ -72,8 +72,8 @@ def set_(name: str, value: str) -> None:
 @click.argument("name", metavar="COMMAND.OPTION")
 def unset(name: str) -> None:
     """Take the default of an option, cache.limit or cache.storage out of the configuration file."""
-    from tlcore.cache_settings import DEFAULTS
     from tlcore.config import store_setting
+    from tlcore.features.cache_settings import DEFAULTS
     from tlcore_cli.defaults import store_default
 
     if name in DEFAULTS:
@@ -86,9 +86,9 @@ def unset(name: str) -> None:
 def _overview(as_json: bool) -> None:
     import os
 
-    from tlcore.cache_settings import DEFAULTS, setting
     from tlcore.config import disabled_plugins
-    from tlcore.paths import cache_directory, config_file
+    from tlcore.features.cache_settings import DEFAULTS, setting
+    from tlcore.machine.paths import cache_directory, config_file
     from tlcore_cli.defaults import ENVIRONMENT_PREFIX, read_defaults
     from tlcore_cli.terminal import print_json, results, table
 

@@ -107,8 +107,8 @@ def check(
     same files takes seconds.
     """
     from tlcore.audit import audit_dataset, audit_page
-    from tlcore.exclusion import write_exclusions
-    from tlcore.paths import cache_directory
+    from tlcore.data.exclusion import write_exclusions
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.audit_summary import show_audit, write_page
     from tlcore_cli.terminal import notes, print_json, progress
 
@@ -140,8 +140,8 @@ def info(
     context: click.Context, dataset: str, root: str | None, sheet: Path | None, as_json: bool, settings: tuple[str, ...]
 ) -> None:
     """Count DATASET's images by class and split, and say their sizes, encodings and licence."""
-    from tlcore.summary import summarise_dataset
-    from tlcore.thumbnails import contact_sheet
+    from tlcore.data.summary import summarise_dataset
+    from tlcore.display.thumbnails import contact_sheet
     from tlcore_cli.audit_summary import show_info, write_picture
     from tlcore_cli.terminal import notes, print_json, progress
 

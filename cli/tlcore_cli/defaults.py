@@ -32,7 +32,7 @@ def read_defaults() -> dict[str, dict[str, Any]]:
     Raises:
         TlcoreError: the file cannot be read, or its ``defaults`` are no tables of values.
     """
-    from tlcore.paths import config_file
+    from tlcore.machine.paths import config_file
 
     path = config_file()
     try:
@@ -92,8 +92,8 @@ def store_default(command_name: str, name: str, value: Any) -> Path:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from tlcore.atomic import write_file
-    from tlcore.paths import config_file
+    from tlcore.machine.atomic import write_file
+    from tlcore.machine.paths import config_file
 
     path = config_file()
     try:

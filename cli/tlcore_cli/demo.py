@@ -32,8 +32,8 @@ def demo(context: click.Context, output: Path, sheet: Path | None) -> None:
     Nothing is downloaded: the network is the small pretrained one in the box, and the photos are those that come with
     scikit-learn and, where it is installed, scikit-image.
     """
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore.training import TrainOptions, train
     from tlcore_cli.demo_sheet import sample_photos, show_looks, write_sheet
     from tlcore_cli.terminal import notes, progress

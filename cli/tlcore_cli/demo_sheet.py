@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tlcore.atomic import write_file
 from tlcore.bundle import Bundle
 from tlcore.dataset import Sample
+from tlcore.display.picture_sheet import picture_sheet
 from tlcore.errors import PluginError, UnknownNameError
 from tlcore.images import decode_image, encode_png, read_image
-from tlcore.picture_sheet import picture_sheet
+from tlcore.machine.atomic import write_file
 from tlcore.prediction import Predictable, image_source
 from tlcore.progress import Progress
 from tlcore.registry import Registry

@@ -136,7 +136,7 @@ def _cores() -> Finding:
 
 def _configuration() -> Finding:
     from tlcore.config import disabled_plugins
-    from tlcore.paths import config_file
+    from tlcore.machine.paths import config_file
 
     try:
         disabled = sorted(disabled_plugins())
@@ -150,7 +150,7 @@ def _configuration() -> Finding:
 
 
 def _cache() -> Finding:
-    from tlcore.paths import cache_directory
+    from tlcore.machine.paths import cache_directory
 
     directory = cache_directory()
     shown = _without_home(str(directory))

@@ -18,10 +18,10 @@ from tlcore_cli.settings import ENGINES, parse_settings, set_option
 
 if TYPE_CHECKING:
     from tlcore.bundle import Bundle
-    from tlcore.classifier import Classifier
     from tlcore.dataset import Dataset
     from tlcore.evaluation import Evaluation
     from tlcore.evaluation.options import LabelErrors, TestTime, UnknownClasses
+    from tlcore.exported.classifier import Classifier
     from tlcore.progress import Progress
     from tlcore.registry import Registry
 
@@ -113,8 +113,8 @@ def evaluate(
     """
     from tlcore.evaluation import EvaluateOptions
     from tlcore.evaluation import evaluate as evaluate_model
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.terminal import progress
 
     options = EvaluateOptions(
@@ -185,7 +185,7 @@ def _check_outputs(report: Path | None, plots: Path | None) -> None:
 
 def _model(path: Path, preprocess_file: Path | None, registry: Registry) -> Bundle | Classifier:
     if path.suffix.lower() == ".onnx" or preprocess_file is not None:
-        from tlcore.classifier import Classifier
+        from tlcore.exported.classifier import Classifier
         from tlcore_cli.preprocess_file import read_preprocess
 
         return Classifier(path, preprocess=read_preprocess(preprocess_file))

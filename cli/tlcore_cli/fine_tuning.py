@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tlcore.run_folder import RunRequest
+    from tlcore.training.run_folder import RunRequest
 
 _BESIDE_RESUME = ("resume", "as_json", "no_cache")
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -23,7 +23,7 @@ _INTERRUPTED, _TERMINATED = 130, 143
 
 def is_reporting() -> bool:
     """Return whether this process prints: the main one of those that train together."""
-    from tlcore.processes import is_main_process
+    from tlcore.machine.processes import is_main_process
 
     return is_main_process()
 
@@ -38,7 +38,7 @@ def read_request(context: click.Context, run: Path) -> RunRequest:
     from click.core import ParameterSource
 
     from tlcore.errors import FineTuneError
-    from tlcore.run_folder import read_run
+    from tlcore.training.run_folder import read_run
 
     given = [
         name
@@ -78,7 +78,7 @@ def interruptible(context: click.Context, request: RunRequest) -> Iterator[None]
 
 def _how_to_go_on(request: RunRequest) -> str:
     from tlcore.fine_tuner import CHECKPOINT_FOLDER
-    from tlcore.run_folder import FILE
+    from tlcore.training.run_folder import FILE
 
     if not (request.directory / FILE).is_file():
         return " before fine-tuning began; nothing was left half-made"

@@ -11,7 +11,7 @@ import click
 from tlcore_cli.command import Command
 
 if TYPE_CHECKING:
-    from tlcore.onnx_file import ModelFile, ModelRecord
+    from tlcore.exported.onnx_file import ModelFile, ModelRecord
 
 _SHOWN_LABELS = 20
 
@@ -21,7 +21,7 @@ _SHOWN_LABELS = 20
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
 def inspect(model: Path, as_json: bool) -> None:
     """Tell everything the ONNX file MODEL says of itself, after verifying its digest; any ONNX file will do."""
-    from tlcore.onnx_file import read_model_file
+    from tlcore.exported.onnx_file import read_model_file
     from tlcore_cli.terminal import print_json, results
 
     file = read_model_file(model)

@@ -53,8 +53,8 @@ def learning_curve(
 ) -> None:
     """Would more photos help? Accuracy on DATASET against photos per class, and beyond those at hand."""
     from tlcore.learning_curve import LearningCurveOptions, draw_learning_curve
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore_cli.learning_curve_summary import show_learning_curve
     from tlcore_cli.terminal import print_json, progress
 
@@ -85,7 +85,7 @@ def learning_curve(
             progress=report,
         )
     if plot is not None:
-        from tlcore.learning_curve_plot import save_learning_curve_plot
+        from tlcore.learning_curve.plot import save_learning_curve_plot
 
         save_learning_curve_plot(curve, plot)
     if as_json:

@@ -53,8 +53,8 @@ def lr_find(
     The network is updated a few times at ever higher rates, and the loss is watched: it falls most steeply at the rate that
     is suggested. Nothing is saved but the plot.
     """
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore.training import TrainOptions, find_learning_rate
     from tlcore_cli.terminal import print_json, progress, results
 
@@ -96,7 +96,7 @@ def _save_picture(path: Path, pixels: object) -> None:
     import numpy as np
     from PIL import Image
 
-    from tlcore.atomic import write_file
+    from tlcore.machine.atomic import write_file
 
     encoded = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).save(encoded, "PNG")

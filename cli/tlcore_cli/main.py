@@ -92,7 +92,7 @@ def tl(context: click.Context) -> None:
 
 def _apply_defaults(context: click.Context) -> None:
     """Give the command the defaults that the configuration file states for it."""
-    from tlcore.paths import config_file
+    from tlcore.machine.paths import config_file
 
     if config_file().exists():
         from tlcore_cli.defaults import read_defaults

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def record_file() -> Path:
     """Return where the record is kept; it may not exist."""
-    from tlcore.paths import config_file
+    from tlcore.machine.paths import config_file
 
     return config_file().with_name("installed-plugins.json")
 
@@ -33,7 +33,7 @@ def installed_distributions() -> dict[str, str]:
 
 def remember() -> None:
     """Record what is installed beside this tlcore now."""
-    from tlcore.atomic import write_file
+    from tlcore.machine.atomic import write_file
 
     record = _read()
     record[sys.prefix] = {"tlcore": __version__, "plugins": installed_distributions()}

@@ -60,7 +60,7 @@ def predict(
     paths = list(expand_images(images))
     with progress(own.quiet or layout is not None) as report:
         if model.suffix.lower() == ".onnx" or preprocess_file is not None:
-            from tlcore.classifier import Classifier
+            from tlcore.exported.classifier import Classifier
             from tlcore_cli.preprocess_file import read_preprocess
 
             classifier = Classifier(model, preprocess=read_preprocess(preprocess_file))

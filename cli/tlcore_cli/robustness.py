@@ -76,9 +76,9 @@ def robustness(
     """
     from tlcore.bundle import load_bundle
     from tlcore.epsilon import Norm, parse_epsilon
-    from tlcore.memory import keep_freed
+    from tlcore.machine.memory import keep_freed
     from tlcore.robustness import RobustnessOptions, measure_robustness
-    from tlcore.robustness_files import check_robustness_output, save_robustness
+    from tlcore.robustness.files import check_robustness_output, save_robustness
     from tlcore_cli.robustness_summary import show_robustness
     from tlcore_cli.terminal import print_json, progress
 

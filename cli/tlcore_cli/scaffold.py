@@ -10,8 +10,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
-from tlcore.atomic import new_directory
 from tlcore.errors import NameConflictError, OptionError, TlcoreError
+from tlcore.machine.atomic import new_directory
 
 SCAFFOLD_KINDS = ("backbone", "dataset", "head", "visualizer", "command")
 

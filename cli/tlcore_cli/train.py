@@ -111,12 +111,12 @@ def train(
     'tl datasets' lists. Images the network has seen before are not computed again. An earlier bundle at the output is
     replaced once the new one is whole.
     """
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
-    from tlcore.run_folder import RunRequest
-    from tlcore.splits import SplitFractions
+    from tlcore.data.splits import SplitFractions
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore.training import TrainOptions
     from tlcore.training import train as train_classifier
+    from tlcore.training.run_folder import RunRequest
     from tlcore_cli.fine_tuning import interruptible, is_reporting, read_request
     from tlcore_cli.terminal import print_json, progress
     from tlcore_cli.training_summary import show_training

@@ -59,11 +59,11 @@ SHARED: tuple[click.Parameter, ...] = (
 
 def run(context: click.Context, name: str) -> None:
     """Make the pictures that the running command asks of the visualizer `name`, save them, and tell what came out."""
-    from tlcore.memory import keep_freed
-    from tlcore.paths import cache_directory
+    from tlcore.machine.memory import keep_freed
+    from tlcore.machine.paths import cache_directory
     from tlcore.visualization import VisualizeOptions
     from tlcore.visualization import visualize as visualize_model
-    from tlcore.visualization_files import check_output, save_visualization
+    from tlcore.visualization.files import check_output, save_visualization
     from tlcore_cli.image_paths import expand_images
     from tlcore_cli.terminal import notes, progress
     from tlcore_cli.visualization_summary import show_visualization

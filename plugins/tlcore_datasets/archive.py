@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from tlcore.atomic import new_directory
+from tlcore.data.download import file_sha256
+from tlcore.data.unpack import safe_name
 from tlcore.dataset import Dataset
-from tlcore.download import file_sha256
 from tlcore.errors import DatasetError, ImageError
 from tlcore.images import IMAGE_SUFFIXES, ImageSource
-from tlcore.paths import datasets_directory
-from tlcore.unpack import safe_name
+from tlcore.machine.atomic import new_directory
+from tlcore.machine.paths import datasets_directory
 from tlcore_datasets import ArchiveOptions
 from tlcore_datasets.layout import dataset_from_names
 

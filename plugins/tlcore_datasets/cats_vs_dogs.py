@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from tlcore.data.download import RemoteFile
+from tlcore.data.unpack import UnpackLimits
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
-from tlcore.download import RemoteFile
 from tlcore.errors import DatasetError
 from tlcore.images import FileImage, ImageSource
 from tlcore.specs import DownloadRequest, DownloadResult
-from tlcore.unpack import UnpackLimits
 from tlcore_datasets import OfficialOptions
 from tlcore_datasets.archive import archive_images
 from tlcore_datasets.complaints import Complaints

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlcore.atomic import write_file
+from tlcore.data.download import RemoteFile, choose_urls, download_file
+from tlcore.data.unpack import UnpackLimits, unpack
 from tlcore.dataset import LeftOut
-from tlcore.download import RemoteFile, choose_urls, download_file
 from tlcore.errors import DatasetError, ImageError
 from tlcore.images import ImageSource, decode_image, read_image
-from tlcore.paths import datasets_directory
+from tlcore.machine.atomic import write_file
+from tlcore.machine.paths import datasets_directory
 from tlcore.specs import DownloadRequest, DownloadResult
-from tlcore.unpack import UnpackLimits, unpack
 
 
 @dataclass(frozen=True, kw_only=True)

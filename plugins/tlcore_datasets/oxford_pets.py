@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlcore.data.download import RemoteFile, file_sha256
+from tlcore.data.unpack import UnpackLimits, unpack
 from tlcore.dataset import Dataset, LeftOut, Sample
-from tlcore.download import RemoteFile, file_sha256
 from tlcore.errors import DatasetError, did_you_mean
 from tlcore.images import FileImage
-from tlcore.paths import datasets_directory
+from tlcore.machine.paths import datasets_directory
 from tlcore.specs import DownloadRequest, DownloadResult
-from tlcore.unpack import UnpackLimits, unpack
 from tlcore_datasets import OfficialOptions
 from tlcore_datasets.complaints import Complaints
 from tlcore_datasets.official import OfficialDataset

@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from tlcore.atomic import new_directory
 from tlcore.errors import FineTuneError
 from tlcore.fine_tuner import CHECKPOINT_FOLDER
+from tlcore.machine.atomic import new_directory
 
 FORMAT_VERSION = 1
 _TENSORS, _STATE = "tensors.safetensors", "state.json"

@@ -14,10 +14,10 @@ from PIL import Image
 from timm.data.transforms_factory import transforms_imagenet_train
 from torch.utils.data import DataLoader, Dataset
 
-from tlcore.cores import available_cores
 from tlcore.dataset import Sample
 from tlcore.errors import FineTuneError
 from tlcore.images import decode_image, read_image
+from tlcore.machine.cores import available_cores
 from tlcore.preprocess import Preprocess
 from tlcore_finetune.options import FineTuneOptions
 from tlcore_finetune.seeding import IMAGE, ORDER, generator, seed_all

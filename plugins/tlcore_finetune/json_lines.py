@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tlcore.atomic import write_file
+from tlcore.machine.atomic import write_file
 from tlcore.observer import Observer, TrainingEvent
 from tlcore.specs import NoOptions
 

@@ -20,8 +20,8 @@ from accelerate.state import AcceleratorState, GradientState, is_initialized
 
 from tlcore.errors import FineTuneError
 from tlcore.fine_tuner import FineTuner, FineTuneResult, FineTuneTask, LearningRates, Observe
+from tlcore.machine.processes import process_count
 from tlcore.observer import Observers
-from tlcore.processes import process_count
 from tlcore.progress import Progress
 from tlcore_finetune import checkpoint
 from tlcore_finetune.images import TrainingImages, batch_size, normalised_by

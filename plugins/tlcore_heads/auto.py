@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from tlcore.connected import connected_sets
+from tlcore.data.connected import connected_sets
+from tlcore.data.folds import assign_folds
 from tlcore.dataset import Sample
 from tlcore.deadline import Deadline, OutOfTimeError
 from tlcore.errors import HeadError
-from tlcore.folds import assign_folds
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.images import BytesImage
 from tlcore.mcnemar import compare_answers

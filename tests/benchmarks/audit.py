@@ -29,8 +29,8 @@ from tests.tlcore.audit.planted import encoded
 from tests.tlcore.audit.test_damaged_images import damaged_images
 from tlcore import Dataset, Registry, Sample
 from tlcore.audit import audit_dataset, inspect_image
-from tlcore.cores import available_cores
 from tlcore.images import BytesImage
+from tlcore.machine.cores import available_cores
 
 # Not taken from tests.conftest, which has every shape checked: that would be measured too.
 SHARED = Path(os.environ.get("TLCORE_SHARED", Path(__file__).parents[2] / ".." / "shared"))

@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from tlcore import Backbone, Registry, Sample
-from tlcore.cores import available_cores
 from tlcore.engines.engine import Engine
 from tlcore.engines.onnx import OUTPUT, onnx_engine
-from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.exported.onnx_file import INPUT
+from tlcore.exported.runtime import import_onnxruntime
+from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.images import decode_image, read_image
-from tlcore.memory import keep_freed
-from tlcore.onnx_file import INPUT
-from tlcore.runtime import import_onnxruntime
+from tlcore.machine.cores import available_cores
+from tlcore.machine.memory import keep_freed
 from tlcore.torch_network import PixelEmbedder
 
 BACKBONES = ("timm/mobilenetv2_100", "timm/resnet18", "timm/vgg16", "timm/vit_tiny_patch16_224")

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlcore import Dataset, DatasetSpec, Registry, TrainOptions, hookimpl, train
+from tlcore.data.folds import assign_folds
 from tlcore.dataset import ALL
 from tlcore.errors import DatasetError
-from tlcore.folds import assign_folds
-from tlcore.memory import keep_freed
+from tlcore.machine.memory import keep_freed
 from tlcore.metrics import Share
 
 

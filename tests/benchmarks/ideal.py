@@ -22,9 +22,9 @@ import torch
 from PIL import Image
 
 from tlcore import Picture, Registry, Subject, VisualizationRequest
+from tlcore.display.picture_sheet import picture_sheet
 from tlcore.images import decode_image, encode_png
-from tlcore.memory import keep_freed
-from tlcore.picture_sheet import picture_sheet
+from tlcore.machine.memory import keep_freed
 from tlcore.subject import make_subject
 from tlcore_visualizers.drawing import Drawing, Task, draw
 from tlcore_visualizers.ideal_options import IdealOptions

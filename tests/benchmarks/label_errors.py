@@ -16,8 +16,8 @@ import numpy as np
 
 from tlcore import FeatureCache, Registry, Sample, extract_features
 from tlcore.evaluation.label_errors import find_label_errors
-from tlcore.feature_cache import FeatureKey
-from tlcore.paths import cache_directory
+from tlcore.features.feature_cache import FeatureKey
+from tlcore.machine.paths import cache_directory
 from tlcore.progress import silent
 
 

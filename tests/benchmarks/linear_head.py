@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.preprocessing import StandardScaler
 
 from tlcore import Registry, TrainOptions, extract_features, train
-from tlcore.feature_cache import FeatureCache, FeatureKey
+from tlcore.features.feature_cache import FeatureCache, FeatureKey
 from tlcore.metrics import Share
 
 

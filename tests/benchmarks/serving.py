@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 from tlcore import Classifier, Registry, TrainOptions, train
-from tlcore.benchmark import bench_http, running_server, synthetic_photos
 from tlcore.bundle import Bundle
 from tlcore.export import ExportOptions, export_onnx
-from tlcore.runtime import open_session
+from tlcore.exported.benchmark import bench_http, running_server, synthetic_photos
+from tlcore.exported.runtime import open_session
 
 SECONDS = 3.0
 

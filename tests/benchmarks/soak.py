@@ -28,8 +28,8 @@ import numpy as np
 import onnx
 
 from tests.tlcore.server.hostile import noise, png_bomb, text_bomb
-from tlcore.classifier import Classifier
-from tlcore.onnx_file import read_model_file, seal
+from tlcore.exported.classifier import Classifier
+from tlcore.exported.onnx_file import read_model_file, seal
 
 Answer = tuple[tuple[str, float], ...]
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from tlcore import Registry, TrainOptions, train
 from tlcore.bundle import Bundle
+from tlcore.data.splits import SplitFractions
+from tlcore.machine.memory import keep_freed
 from tlcore.mcnemar import compare_answers
-from tlcore.memory import keep_freed
 from tlcore.prediction import predict
-from tlcore.splits import SplitFractions
 
 TRICKS: dict[str, dict[str, object]] = {
     "reference": {},

@@ -17,7 +17,7 @@ import pytest
 
 import tlcore
 from tlcore import HeadSpec, Registry, TrainOptions, TrainResult, errors, hookimpl, predict, train
-from tlcore.notebook import evaluation_html
+from tlcore.display.notebook import evaluation_html
 from tlcore.progress import ProgressEvent
 
 ROOT = Path(__file__).parents[2]

@@ -57,7 +57,7 @@ def test_what_cannot_be_checked_is_told(tmp_path: Path, name: str, code: int, to
 
 def test_fixtures(tlcore_home: Path, tlcore_registry: object) -> None:
     from tlcore import Registry
-    from tlcore.paths import cache_directory
+    from tlcore.machine.paths import cache_directory
 
     assert isinstance(tlcore_registry, Registry)
     assert cache_directory().is_relative_to(tlcore_home)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tlcore import Registry, TrainResult, load_bundle
-from tlcore.atomic import new_directory
 from tlcore.bundle import _document_digest, check_target, softmax
 from tlcore.errors import BundleError
+from tlcore.machine.atomic import new_directory
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_targets_that_hold_something_else_are_refused(tmp_path: Path, copy: Path
 WRITE_FOREVER = """
 import sys
 from pathlib import Path
-from tlcore.atomic import new_directory
+from tlcore.machine.atomic import new_directory
 for number in range(10**9):
     with new_directory(Path(sys.argv[1])) as directory:
         for name in "abcdef":

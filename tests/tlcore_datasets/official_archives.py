@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import replace
 
 from tests.tlcore.audit.planted import encoded, made_photo
-from tlcore.download import RemoteFile
+from tlcore.data.download import RemoteFile
 from tlcore_datasets.official import OfficialDataset
 
 BREEDS = {"Abyssinian": 1, "american_bulldog": 2, "beagle": 2, "Bengal": 1, "chihuahua": 2}

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.tlcore.file_server import FileServer, serve
+from tests.tlcore.data.file_server import FileServer, serve
 from tests.tlcore_datasets.official_archives import BREEDS, cats_vs_dogs_zip, pet_lists, pets_archives, served_from
 from tlcore import Dataset, Registry
 from tlcore.audit import audit_dataset
 from tlcore.errors import DatasetError, DownloadError
-from tlcore.paths import datasets_directory
+from tlcore.machine.paths import datasets_directory
 from tlcore_cli.main import tl
 from tlcore_datasets import cats_vs_dogs, oxford_pets
 

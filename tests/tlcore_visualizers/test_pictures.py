@@ -28,7 +28,7 @@ def test_the_command_makes_such_a_picture(
     picture: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tlcore.memory.keep_freed", lambda: None)  # it is for processes of our own
+    monkeypatch.setattr("tlcore.machine.memory.keep_freed", lambda: None)  # it is for processes of our own
     tl.main([*shlex.split(command)[1:], "--steps", "2", "--quiet"], prog_name="tl", standalone_mode=False)
     (made,) = tmp_path.glob("*/contact-sheet.png")
     with Image.open(made) as small, Image.open(DOCS / picture) as shown:

@@ -7,8 +7,8 @@ from html import escape
 
 from tlcore.audit.findings import AuditReport, Entry, Finding
 from tlcore.dataset import Dataset, Sample
-from tlcore.page_style import STYLE
-from tlcore.thumbnails import data_uri
+from tlcore.display.page_style import STYLE
+from tlcore.display.thumbnails import data_uri
 
 MAX_ENTRIES = 40
 """How many entries of each finding the page shows; the JSON report holds them all."""

@@ -15,7 +15,7 @@ from tlcore.audit.inspection_cache import opened_cache
 from tlcore.audit.subject import MIN_SIDE, AuditSubject
 from tlcore.audit.suggestion import suggest_exclusions
 from tlcore.audit.table import InspectionTable, inspect_samples
-from tlcore.connected import connected_sets
+from tlcore.data.connected import connected_sets
 from tlcore.dataset import Dataset
 from tlcore.progress import Progress, silent
 

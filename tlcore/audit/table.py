@@ -12,10 +12,10 @@ import numpy as np
 
 from tlcore.audit.inspection import COLOUR_BYTES, HASH_BYTES, Inspection, inspect_image
 from tlcore.audit.inspection_cache import InspectionCache
-from tlcore.cores import available_cores
 from tlcore.dataset import Sample
 from tlcore.errors import ImageError
 from tlcore.images import read_image
+from tlcore.machine.cores import available_cores
 from tlcore.progress import Progress, ProgressEvent
 
 _ROW = np.dtype(

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tlcore.atomic import write_file
 from tlcore.backbone import Backbone
-from tlcore.cores import available_cores
 from tlcore.engines.engine import Engine, own_engine
 from tlcore.engines.onnx import onnx_engine
 from tlcore.errors import BackboneError, ExportError, ModelFileError, OptionError, did_you_mean
+from tlcore.machine.atomic import write_file
+from tlcore.machine.cores import available_cores
 
 ENGINES = ("auto", "onnx", "torch")
 

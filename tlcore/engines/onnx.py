@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tlcore.atomic import write_file
 from tlcore.backbone import Backbone
 from tlcore.engines.engine import Engine
 from tlcore.errors import TlcoreError
-from tlcore.onnx_file import INPUT
-from tlcore.runtime import open_session
+from tlcore.exported.onnx_file import INPUT
+from tlcore.exported.runtime import open_session
+from tlcore.machine.atomic import write_file
 
 OUTPUT = "features"
 _OPSET = 20

@@ -14,7 +14,7 @@ from tlcore.bundle import Bundle
 from tlcore.dataset import Sample
 from tlcore.errors import BackboneError, ExportError, HeadError
 from tlcore.evaluation.model import Embedded, EvaluatedModel, ModelFacts
-from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.head import Head
 from tlcore.progress import Progress
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from tlcore.classifier import Classifier
 from tlcore.dataset import Sample
 from tlcore.evaluation.model import Embedded, EvaluatedModel, ModelFacts
 from tlcore.evaluation.rows import rows_engine
-from tlcore.feature_cache import FeatureCache, FeatureKey
-from tlcore.features import Extraction
+from tlcore.exported.classifier import Classifier
+from tlcore.features.feature_cache import FeatureCache, FeatureKey
+from tlcore.features.feature_set import Extraction
+from tlcore.features.views import STANDARD
 from tlcore.head import Head
 from tlcore.progress import Progress
 from tlcore.registry import Registry
-from tlcore.views import STANDARD
 
 _BATCH = 16
 

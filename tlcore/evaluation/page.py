@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from tlcore.audit import AuditReport
+from tlcore.display.page_style import STYLE
 from tlcore.evaluation import page_classes, page_images, page_parts
 from tlcore.evaluation.markup import name, paragraph, section, text
 from tlcore.evaluation.pictures import case_pictures
 from tlcore.evaluation.plots import svg_plots
 from tlcore.evaluation.result import Evaluation
-from tlcore.page_style import STYLE
 from tlcore.progress import Progress, silent
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

@@ -12,11 +12,11 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from tlcore.dataset import Sample
+from tlcore.display.thumbnails import data_uri
 from tlcore.errors import ImageError
 from tlcore.evaluation.model import EvaluatedModel
 from tlcore.images import decode_image, read_image
 from tlcore.progress import Progress, ProgressEvent
-from tlcore.thumbnails import data_uri
 
 _BATCH = 16
 _SIDE = 144

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlcore.atomic import write_file
 from tlcore.errors import TlcoreError
 from tlcore.evaluation import drawings
 from tlcore.evaluation.drawings import INK, LINE, ONE, SOFT, TWO
 from tlcore.evaluation.result import Evaluation
 from tlcore.evaluation.training_curve import training_curve
+from tlcore.machine.atomic import write_file
 from tlcore.progress import Progress, ProgressEvent, silent
 
 if TYPE_CHECKING:

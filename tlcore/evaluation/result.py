@@ -83,7 +83,7 @@ class Evaluation:
     samples: Mapping[str, Sample] = field(repr=False)
 
     def _repr_html_(self) -> str:
-        from tlcore.notebook import evaluation_html
+        from tlcore.display.notebook import evaluation_html
 
         return evaluation_html(self)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from tlcore.bundle import Bundle
-from tlcore.classifier import Classifier
 from tlcore.dataset import Dataset
 from tlcore.errors import DatasetError
 from tlcore.evaluation.abstention import abstention
@@ -29,6 +28,7 @@ from tlcore.evaluation.quality import measure_quality
 from tlcore.evaluation.result import Evaluation
 from tlcore.evaluation.slices import measure_slices
 from tlcore.evaluation.views import average_views
+from tlcore.exported.classifier import Classifier
 from tlcore.metrics import measure
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.registry import Registry

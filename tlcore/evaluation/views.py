@@ -13,11 +13,11 @@ from tlcore.evaluation.model import EvaluatedModel
 from tlcore.evaluation.options import TestTime
 from tlcore.evaluation.predictions import Predictions
 from tlcore.evaluation.rows import rows_engine
-from tlcore.features import Extraction
+from tlcore.features.feature_set import Extraction
+from tlcore.features.views import STANDARD
 from tlcore.metrics import Share, log_losses
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress
-from tlcore.views import STANDARD
 
 _BATCH = 8
 _WIDEST_CROP = 0.875

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlcore.atomic import write_file
 from tlcore.bundle import Bundle
 from tlcore.errors import ExportError
-from tlcore.onnx_file import OUTPUTS, ModelRecord, read_model_file, seal, weights_sha256
+from tlcore.exported.onnx_file import OUTPUTS, ModelRecord, read_model_file, seal, weights_sha256
+from tlcore.machine.atomic import write_file
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.version import __version__
 
@@ -180,8 +180,8 @@ def _prove(
     model: onnx.ModelProto, bundle: Bundle, golden: LabelledImages, tolerance: Any, precision: str
 ) -> Mapping[str, Any]:
     """Write the network to a temporary file, open it as a user would, and compare it with the bundle."""
-    from tlcore.classifier import Classifier
     from tlcore.export.gate import prove
+    from tlcore.exported.classifier import Classifier
 
     data = model.SerializeToString()
     with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +193,7 @@ def _prove(
 def _half(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    from tlcore.runtime import import_onnxruntime
+    from tlcore.exported.runtime import import_onnxruntime
 
     import_onnxruntime()
     converted: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True, op_block_list=["Softmax"])
@@ -233,7 +233,7 @@ def accepted(change: Change) -> bool:
 
 def _measure(before: onnx.ModelProto, after: onnx.ModelProto, measuring: LabelledImages) -> Change:
     from tlcore.export.quantisation import compare, speed_ratio
-    from tlcore.runtime import open_session
+    from tlcore.exported.runtime import open_session
 
     sessions = [open_session(model.SerializeToString(), threads=1) for model in (before, after)]
     named = []

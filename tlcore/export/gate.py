@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlcore.bundle import Bundle
-from tlcore.classifier import Classifier
 from tlcore.errors import ExportError
 from tlcore.export.images import LabelledImages
+from tlcore.exported.classifier import Classifier
 
 BATCHES = (1, 2, 5)
 """Numbers of images per call at which the answers must agree."""

@@ -11,7 +11,7 @@ import onnx
 import torch
 
 from tlcore.errors import ExportError
-from tlcore.onnx_file import INPUT
+from tlcore.exported.onnx_file import INPUT
 
 _LARGEST = 2_000_000_000
 """Bytes: protobuf holds no more than 2 GB, and a larger network would need a second file."""

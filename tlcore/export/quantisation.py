@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 from jaxtyping import Bool, UInt8
 
-from tlcore.onnx_file import INPUT
-from tlcore.runtime import import_onnxruntime
+from tlcore.exported.onnx_file import INPUT
+from tlcore.exported.runtime import import_onnxruntime
 
 _CALIBRATION_BATCH = 8
 _TIMED_RUNS = 40

@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tlcore.cores import available_cores
-from tlcore.memory import give_back
+from tlcore.machine.cores import available_cores
+from tlcore.machine.memory import give_back
 from tlcore.server.engine import Engine
 from tlcore.server.measures import Measures
 from tlcore.server.models import ModelStore, ServedModel

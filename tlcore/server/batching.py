@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tlcore.classifier import Classifier
+from tlcore.exported.classifier import Classifier
 
 
 @dataclass

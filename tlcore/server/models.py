@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tlcore.classifier import Classifier
-from tlcore.cores import available_cores
 from tlcore.errors import MissingRecordError, TlcoreError
+from tlcore.exported.classifier import Classifier
+from tlcore.machine.cores import available_cores
 from tlcore.preprocess import Preprocess
 from tlcore.server.batching import Line
 from tlcore.server.refusal import Refusal

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tlcore.onnx_file import INPUT
+from tlcore.exported.onnx_file import INPUT
 from tlcore.server.models import ServedModel
 from tlcore.server.refusal import Refusal
 

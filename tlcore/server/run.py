@@ -10,7 +10,7 @@ from collections.abc import Callable
 import uvicorn
 
 from tlcore.errors import ServerError
-from tlcore.memory import keep_one_pool
+from tlcore.machine.memory import keep_one_pool
 from tlcore.server.app import Server, make_server
 from tlcore.server.patience import PatientProtocol
 from tlcore.server.settings import ServerSettings

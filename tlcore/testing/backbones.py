@@ -190,7 +190,7 @@ class BackboneConformance(Conformance):
             raise CheckSkipped("is not written as files of its own; bundles keep its name and options")
         from safetensors.numpy import save_file
 
-        from tlcore.atomic import write_file
+        from tlcore.machine.atomic import write_file
 
         with tempfile.TemporaryDirectory() as directory:
             tensors = {name: np.ascontiguousarray(array) for name, array in files.tensors.items()}

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tlcore.classifier import Classifier
 from tlcore.export.graph import write_graph
-from tlcore.onnx_file import OUTPUTS, ModelRecord, seal, weights_sha256
+from tlcore.exported.classifier import Classifier
+from tlcore.exported.onnx_file import OUTPUTS, ModelRecord, seal, weights_sha256
 from tlcore.version import __version__
 from tlcore.visualizer import Subject
 from tlcore_visualizers.pixel_network import PixelNetwork

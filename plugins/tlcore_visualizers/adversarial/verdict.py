@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from tlcore.classifier import Classifier
 from tlcore.epsilon import LEVELS
+from tlcore.exported.classifier import Classifier
 from tlcore.images import encode_png
 from tlcore.label import same_class
 from tlcore.visualizer import Subject

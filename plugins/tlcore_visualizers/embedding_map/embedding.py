@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64
 from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError
-from tlcore.extraction import Extractor, FeatureOptions
+from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.progress import Progress, silent
 from tlcore_visualizers.embedding_map import MapOptions
 from tlcore_visualizers.embedding_map.projection import project
@@ -98,7 +98,7 @@ def embed(
         classify: of a bundle, to mark its mistakes; None for none.
         answer_names: the bundle's classes.
         network: what the map calls what sees it; by default the backbone's name.
-        views: of each image that features are the mean of, as `tlcore.views.parse_views` takes them.
+        views: of each image that features are the mean of, as `tlcore.features.views.parse_views` takes them.
         cache_directory: where features are kept; None keeps none.
         seed: of the layout.
         progress: told how far it is.

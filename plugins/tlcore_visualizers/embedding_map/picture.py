@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tlcore.thumbnails import printable, thumbnail
+from tlcore.display.thumbnails import printable, thumbnail
 from tlcore.visualizer import Picture
 from tlcore_visualizers.embedding_map.colours import class_colours
 from tlcore_visualizers.embedding_map.embedding import EmbeddingMap

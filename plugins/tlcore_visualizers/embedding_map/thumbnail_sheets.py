@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from tlcore.cores import available_cores
 from tlcore.dataset import Sample
+from tlcore.display.thumbnails import thumbnail
+from tlcore.machine.cores import available_cores
 from tlcore.progress import Progress, ProgressEvent, silent
-from tlcore.thumbnails import thumbnail
 
 LARGEST, SMALLEST = 144, 12
 _SHEET = 2048

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float32, Int32
 from PIL import Image
 
-from tlcore.cores import available_cores
 from tlcore.dataset import LeftOut, Sample
 from tlcore.errors import DatasetError, ImageError, VisualizationError
 from tlcore.images import decode_image, read_image
+from tlcore.machine.cores import available_cores
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.visualizer import Subject
 from tlcore_visualizers.borrowed import borrowed, captured

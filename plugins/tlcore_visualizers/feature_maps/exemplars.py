@@ -11,8 +11,8 @@ from jaxtyping import Float32
 from PIL import Image, ImageDraw
 
 from tlcore.dataset import Sample
+from tlcore.display.picture_sheet import picture_sheet
 from tlcore.images import decode_image, read_image
-from tlcore.picture_sheet import picture_sheet
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.visualizer import Picture, Subject, file_name
 from tlcore_visualizers.feature_maps.excitation import Excitation, excitation, patch

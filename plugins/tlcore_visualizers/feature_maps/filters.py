@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from tlcore.display.picture_sheet import picture_sheet
 from tlcore.errors import VisualizationError
-from tlcore.picture_sheet import picture_sheet
 from tlcore.visualizer import Picture, Subject, file_name
 
 TILE = 64

@@ -13,8 +13,8 @@ from jaxtyping import Float32
 from matplotlib import colormaps
 from PIL import Image
 
+from tlcore.display.picture_sheet import picture_sheet
 from tlcore.errors import VisualizationError
-from tlcore.picture_sheet import picture_sheet
 from tlcore.visualizer import Picture, Subject, file_name
 from tlcore_visualizers.borrowed import borrowed, captured
 from tlcore_visualizers.layers import Layer, device_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tlcore.test_features import Means
+from tests.tlcore.features.test_feature_set import Means
 from tlcore import Backbone, Registry
 from tlcore.engines import ENGINES, EngineRequest, choice, choose_engine, own_engine
 from tlcore.engines.engine import Engine

@@ -17,7 +17,7 @@ from tlcore.errors import ExportError
 from tlcore.export import exporting, graph, network
 from tlcore.export.gate import Tolerance, prove
 from tlcore.export.images import find_images
-from tlcore.onnx_file import OUTPUTS, read_model_file, seal
+from tlcore.exported.onnx_file import OUTPUTS, read_model_file, seal
 
 
 def test_the_gate_measured_next_to_nothing(exported: Path) -> None:

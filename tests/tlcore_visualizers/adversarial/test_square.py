@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import draw_shape
-from tlcore.classifier import Classifier
+from tlcore.exported.classifier import Classifier
 from tlcore.progress import ProgressEvent
 from tlcore_visualizers.adversarial.square import SquareAttack, SquareResult
 

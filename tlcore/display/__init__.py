@@ -1,0 +1,1 @@
+"""What results look like to people: one style of pages, figures and sheets of pictures, thumbnails, notebooks."""
