@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from tlcore.data.connected import connected_sets
-from tlcore.data.folds import assign_folds
-from tlcore.dataset import Sample
 from tlcore.deadline import Deadline, OutOfTimeError
 from tlcore.errors import HeadError
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
-from tlcore.images import BytesImage
 from tlcore.mcnemar import compare_answers
 from tlcore.metrics import Share
 from tlcore.progress import Progress, ProgressEvent
@@ -30,6 +26,7 @@ from tlcore.specs import import_target
 from tlcore_heads import tlcore_heads as offered_heads
 from tlcore_heads.loss import log_loss
 from tlcore_heads.options import AutoOptions
+from tlcore_heads.row_folds import row_folds
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +93,7 @@ class AutoHead(Head):
         self._options = options
 
     def compute_fit(self, train: HeadData, validation: HeadData, classes: int, *, seed: int, progress: Progress) -> HeadFit:
-        folds = self._folds(train, seed)
+        folds = row_folds(train, self._options.folds, seed)
         trials, passed_over = self._try_all(train, validation, classes, folds, seed, progress)
         if trials:
             best = max(trials, key=lambda trial: (int(trial.correct.sum()), -trial.log_loss))
@@ -127,23 +124,6 @@ class AutoHead(Head):
             )
         (kind,) = kinds
         return FittedChoice(kind, _head(kind).restore({name.partition(".")[2]: array for name, array in tensors.items()}))
-
-    def _folds(self, train: HeadData, seed: int) -> Int64[np.ndarray, " images"] | None:
-        """Return the fold of each training image, or None where there are too few to learn from the others."""
-        largest = int(np.unique(train.labels, return_counts=True)[1].max())
-        folds = min(self._options.folds, largest)
-        if folds < 2:
-            return None
-        _, same = np.unique(train.features, axis=0, return_inverse=True)
-        _, family = np.unique(_families(same, train.images), return_inverse=True)
-        shared = np.bincount(family)[family] > 1
-        samples = [
-            Sample(BytesImage(b""), str(index), label=int(label), group=str(family[index]) if shared[index] else None)
-            for index, label in enumerate(train.labels)
-        ]
-        fold_of = assign_folds(samples, folds, seed)
-        learnable = all(len(np.unique(train.labels[fold_of != fold])) > 1 for fold in range(folds))
-        return fold_of if learnable else None
 
     def _try_all(
         self,
@@ -218,24 +198,6 @@ def _cross_validate(
         log_loss=log_loss(logits, train.labels),
         seconds=time.monotonic() - started,
     )
-
-
-def _families(same: Int64[np.ndarray, " images"], images: Int64[np.ndarray, " images"]) -> Int64[np.ndarray, " images"]:
-    """Return a number for each row, equal where rows are equal or show one image."""
-    pairs = np.concatenate([_links(same), _links(images)])
-    family = np.arange(len(same))
-    for members in connected_sets([(int(first), int(second)) for first, second in pairs]):
-        family[members] = members[0]
-    return family
-
-
-def _links(values: Int64[np.ndarray, " images"]) -> Int64[np.ndarray, "links 2"]:
-    """Return (first row of the same value, row) for each row that is not the first."""
-    _, first, place = np.unique(values, return_index=True, return_inverse=True)
-    rows = np.arange(len(values))
-    pairs = np.stack([first[place], rows], axis=1)
-    links: np.ndarray = pairs[pairs[:, 0] != pairs[:, 1]]
-    return links
 
 
 def _trial_record(trial: _Trial) -> dict[str, object]:

@@ -1,12 +1,16 @@
 """The linear head: logistic regression on standardised features, folded back into one linear layer.
 
 Source: the linear evaluation of Kornblith et al. 2019 (Do better ImageNet models transfer better?) and of DINOv2 (Oquab et
-al. 2023): L-BFGS, a sweep of strengths chosen on validation images, then a refit on training and validation images.
+al. 2023): L-BFGS, a sweep of strengths chosen on validation images, then a refit on training and validation images. A
+strength is judged by its log-loss at its own best temperature (Guo et al. 2017), since bundles are calibrated so: by the
+plain log-loss those win that are merely less shy. With few validation images a class the training images are divided as well
+(k-fold cross-validation, Stone 1974), so that the choice rests on all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +20,9 @@ from tlcore.errors import HeadError
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.progress import Progress, ProgressEvent
 from tlcore_heads.logistic import LogisticProblem
-from tlcore_heads.loss import log_loss
+from tlcore_heads.loss import calibrated_log_loss
 from tlcore_heads.options import LinearOptions
+from tlcore_heads.row_folds import row_folds
 from tlcore_heads.standard import Standardisation
 
 SWEEP = tuple(float(value) for value in np.logspace(-6, 3, 13))
@@ -25,6 +30,12 @@ SWEEP = tuple(float(value) for value in np.logspace(-6, 3, 13))
 
 WITHOUT_VALIDATION = 0.01
 """The strength used where there is no validation image to choose by."""
+
+FEW = 10
+"""Validation images a class below which the strength is chosen by cross-validation on the training images as well."""
+
+FOLDS = 5
+"""Divisions that a strength is judged by then; the first is that into training and validation images."""
 
 
 def create(argument: str | None, options: LinearOptions) -> LinearHead:
@@ -68,14 +79,11 @@ class LinearHead(Head):
     def compute_fit(self, train: HeadData, validation: HeadData, classes: int, *, seed: int, progress: Progress) -> HeadFit:
         given = self._options.regularisation
         strengths = (given,) if given is not None else SWEEP if len(validation.labels) else (WITHOUT_VALIDATION,)
-        standard = Standardisation.of(train.features)
-        problem = self._problem(standard.apply(train.features), train.labels, classes)
-        tried: list[tuple[float, float, np.ndarray]] = []
+        chosen, logits, tried = strengths[0], None, []
         if len(validation.labels):
-            tried = list(self._sweep(problem, strengths, standard, validation, progress))
+            divisions = self._divisions(train, validation, classes, few=given is None, seed=seed)
+            tried = list(self._sweep(divisions, strengths, progress))
             _, chosen, logits = min(tried, key=lambda entry: entry[0])
-        else:
-            chosen, logits = strengths[0], None
         record: dict[str, Any] = {"regularisation": chosen, "class_weight": self._options.class_weight}
         if tried:
             record["validation_log_loss"] = {f"{strength:.3g}": round(loss, 6) for loss, strength, _ in tried}
@@ -92,24 +100,39 @@ class LinearHead(Head):
     ) -> FittedLinear:
         return FittedLinear(weight, bias)
 
-    def _sweep(
-        self,
-        problem: LogisticProblem,
-        strengths: Sequence[float],
-        standard: Standardisation,
-        validation: HeadData,
-        progress: Progress,
-    ) -> Iterator[tuple[float, float, np.ndarray]]:
-        """Yield (validation log-loss, C, validation logits) for each strength, each started where the last one ended.
+    def _divisions(self, train: HeadData, validation: HeadData, classes: int, *, few: bool, seed: int) -> list[_Division]:
+        """Return what strengths are judged by: the validation images, then, where those are few, the training images."""
+        divisions = [self._division(train, validation, classes)]
+        if few and len(validation.labels) < FEW * classes:
+            folds = row_folds(train, FOLDS - 1, seed)
+            for fold in range(int(folds.max()) + 1) if folds is not None else ():
+                rest = train.rows(folds != fold).joined(validation)
+                divisions.append(self._division(rest, train.rows(folds == fold), classes))
+        return divisions
 
-        Stops once the loss has risen three times in a row: weaker regularisation then only fits the training images more.
+    def _division(self, fitted: HeadData, held: HeadData, classes: int) -> _Division:
+        standard = Standardisation.of(fitted.features)
+        return _Division(standard, self._problem(standard.apply(fitted.features), fitted.labels, classes), held)
+
+    def _sweep(
+        self, divisions: Sequence[_Division], strengths: Sequence[float], progress: Progress
+    ) -> Iterator[tuple[float, float, np.ndarray]]:
+        """Yield (calibrated log-loss, C, logits of the first division's images) for each strength.
+
+        Each strength starts where the last one ended. Stops once the loss has risen three times in a row: weaker
+        regularisation then only fits the training images more.
         """
-        solution, losses = None, []
+        labels = np.concatenate([division.held.labels for division in divisions])
+        solutions: list[np.ndarray | None] = [None] * len(divisions)
+        losses: list[float] = []
         for done, strength in enumerate(strengths, 1):
-            solution = problem.solve(strength, solution, self._options.max_iterations)
-            logits = _layer(standard, solution).compute_logits(validation.features)
-            losses.append(log_loss(logits, validation.labels))
-            yield losses[-1], strength, logits
+            solutions = [
+                division.problem.solve(strength, solution, self._options.max_iterations)
+                for division, solution in zip(divisions, solutions, strict=True)
+            ]
+            logits = [division.judge(solution) for division, solution in zip(divisions, solutions, strict=True)]
+            losses.append(calibrated_log_loss(np.concatenate(logits), labels))
+            yield losses[-1], strength, logits[0]
             progress(ProgressEvent("linear head", done, len(strengths)))
             if len(losses) > 3 and losses[-4] < losses[-3] < losses[-2] < losses[-1]:
                 break
@@ -128,6 +151,25 @@ class LinearHead(Head):
             counts = np.bincount(labels, minlength=classes)
             weights = (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
         return LogisticProblem(features, labels, weights, classes)
+
+
+@dataclass(frozen=True)
+class _Division:
+    """Images to fit and images to judge by.
+
+    Attributes:
+        standard: how features are standardised, by the images to fit.
+        problem: the regression on those.
+        held: the images to judge by.
+    """
+
+    standard: Standardisation
+    problem: LogisticProblem
+    held: HeadData
+
+    def judge(self, solution: Float64[np.ndarray, "classes features_and_bias"]) -> Float32[np.ndarray, "images classes"]:
+        """Return the logits of the images to judge by."""
+        return _layer(self.standard, solution).compute_logits(self.held.features)
 
 
 def _layer(standard: Standardisation, solution: Float64[np.ndarray, "classes features_and_bias"]) -> FittedLinear:
