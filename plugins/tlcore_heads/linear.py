@@ -10,7 +10,6 @@ plain log-loss those win that are merely less shy. With few validation images a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,8 @@ SWEEP = tuple(float(value) for value in np.logspace(-6, 3, 13))
 WITHOUT_VALIDATION = 0.01
 """The strength used where there is no validation image to choose by."""
 
-FEW = 10
-"""Validation images a class below which the strength is chosen by cross-validation on the training images as well."""
+FEW_OF_A_CLASS, FEW = 50, 500
+"""Validation images, of a class and in all, below which the training images are divided to judge strengths as well."""
 
 FOLDS = 5
 """Divisions that a strength is judged by then; the first is that into training and validation images."""
@@ -103,11 +102,13 @@ class LinearHead(Head):
     def _divisions(self, train: HeadData, validation: HeadData, classes: int, *, few: bool, seed: int) -> list[_Division]:
         """Return what strengths are judged by: the validation images, then, where those are few, the training images."""
         divisions = [self._division(train, validation, classes)]
-        if few and len(validation.labels) < FEW * classes:
-            folds = row_folds(train, FOLDS - 1, seed)
-            for fold in range(int(folds.max()) + 1) if folds is not None else ():
-                rest = train.rows(folds != fold).joined(validation)
-                divisions.append(self._division(rest, train.rows(folds == fold), classes))
+        enough = min(FEW, FEW_OF_A_CLASS * classes)
+        folds = row_folds(train, FOLDS - 1, seed) if few and len(validation.labels) < enough else None
+        if folds is None:
+            return divisions
+        for fold in np.unique(folds):
+            rest = train.rows(folds != fold).joined(validation)
+            divisions.append(self._division(rest, train.rows(folds == fold), classes))
         return divisions
 
     def _division(self, fitted: HeadData, held: HeadData, classes: int) -> _Division:
@@ -123,14 +124,9 @@ class LinearHead(Head):
         regularisation then only fits the training images more.
         """
         labels = np.concatenate([division.held.labels for division in divisions])
-        solutions: list[np.ndarray | None] = [None] * len(divisions)
         losses: list[float] = []
         for done, strength in enumerate(strengths, 1):
-            solutions = [
-                division.problem.solve(strength, solution, self._options.max_iterations)
-                for division, solution in zip(divisions, solutions, strict=True)
-            ]
-            logits = [division.judge(solution) for division, solution in zip(divisions, solutions, strict=True)]
+            logits = [division.judge(strength, self._options.max_iterations) for division in divisions]
             losses.append(calibrated_log_loss(np.concatenate(logits), labels))
             yield losses[-1], strength, logits[0]
             progress(ProgressEvent("linear head", done, len(strengths)))
@@ -153,23 +149,25 @@ class LinearHead(Head):
         return LogisticProblem(features, labels, weights, classes)
 
 
-@dataclass(frozen=True)
 class _Division:
     """Images to fit and images to judge by.
 
-    Attributes:
+    Args:
         standard: how features are standardised, by the images to fit.
         problem: the regression on those.
         held: the images to judge by.
     """
 
-    standard: Standardisation
-    problem: LogisticProblem
-    held: HeadData
+    def __init__(self, standard: Standardisation, problem: LogisticProblem, held: HeadData) -> None:
+        self.held = held
+        self._standard = standard
+        self._problem = problem
+        self._solution: np.ndarray | None = None
 
-    def judge(self, solution: Float64[np.ndarray, "classes features_and_bias"]) -> Float32[np.ndarray, "images classes"]:
-        """Return the logits of the images to judge by."""
-        return _layer(self.standard, solution).compute_logits(self.held.features)
+    def judge(self, strength: float, max_iterations: int) -> Float32[np.ndarray, "images classes"]:
+        """Return the logits of the images to judge by, of a fit that starts where the last one ended."""
+        self._solution = self._problem.solve(strength, self._solution, max_iterations)
+        return _layer(self._standard, self._solution).compute_logits(self.held.features)
 
 
 def _layer(standard: Standardisation, solution: Float64[np.ndarray, "classes features_and_bias"]) -> FittedLinear:

@@ -78,7 +78,7 @@ def test_a_small_job_exports_nothing(mini: Backbone, tmp_path: Path) -> None:
 def test_a_large_job_measures_once_and_remembers(mini: Backbone, kept: Path) -> None:
     first = choose_engine(request(mini, kept))
     assert first.reason == "measured on this machine"
-    assert set(first.rates) == {"backbone float32", "onnx float32"}
+    assert set(first.rates) - {"torch bfloat16"} == {"backbone float32", "onnx float32"}
     again = choose_engine(replace(request(mini, kept, images=1), photos=lambda _: pytest.fail("measured again")))
     assert (again.record, again.rates) == (first.record, first.rates)
 
@@ -92,6 +92,8 @@ def test_what_was_remembered_and_is_damaged_is_measured_again(mini: Backbone, ke
 
 def _measured(monkeypatch: pytest.MonkeyPatch, results: dict[str, tuple[float, float] | None]) -> list[str]:
     """Have each engine named measure as (images a second, factor of noise) or fail; returns what was asked to run."""
+    if "torch" not in results:
+        monkeypatch.setattr(choice, "_torch", lambda _: None)
     asked = []
 
     def run(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, float]:
@@ -146,28 +148,6 @@ def test_an_unknown_engine_is_told(mini: Backbone) -> None:
     with pytest.raises(OptionError, match="no engine 'onx'; did you mean 'onnx'"):
         choose_engine(request(mini, None, asked="onx"))
     assert tuple(OFFERED.choices) == ENGINES
-
-
-def test_attention_runs_in_bfloat16_where_the_processor_has_it(registry: Registry) -> None:
-    from tlcore.engines.torch import has_attention, has_bfloat16, torch_engine
-
-    if not has_bfloat16():
-        pytest.skip("this processor has no bfloat16")
-    backbone = registry.backbone("timm/test_vit", {"pretrained": False})
-    assert has_attention(backbone.torch_embedder())
-    engine = torch_engine(backbone)
-    assert engine is not None
-    assert engine.precision == "bfloat16"
-    images = pixels(backbone, 3)
-    expected = backbone.features(images)
-    assert choice.least_cosine(engine.features(images), expected) >= 0.999
-    assert not np.array_equal(engine.features(images), expected)
-
-
-def test_a_convolutional_network_stays_in_float32(mini: Backbone) -> None:
-    from tlcore.engines.torch import torch_engine
-
-    assert torch_engine(mini) is None
 
 
 def test_calls_are_filled_up_so_that_rows_do_not_depend_on_their_number() -> None:
