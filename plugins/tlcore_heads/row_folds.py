@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from tlcore.data.connected import connected_sets
-from tlcore.dataset import Sample
 from tlcore.data.folds import assign_folds
+from tlcore.dataset import Sample
 from tlcore.head import HeadData
 from tlcore.images import BytesImage
 
