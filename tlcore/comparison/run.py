@@ -14,9 +14,8 @@ from tlcore.comparison.halving import Halving, halve, standing, useful_shares
 from tlcore.comparison.judge import Candidate, Judge, JudgeSettings
 from tlcore.comparison.judgement import Judgement
 from tlcore.comparison.recommendation import Limits, Ranked, quickest_of_the_best
-from tlcore.data.preparation import Preparation, PreparedData, prepare_data
+from tlcore.data.preparation import Preparation, PreparedData, admit, divide
 from tlcore.data.splits import SplitFractions
-from tlcore.data.suitability import check_classes
 from tlcore.dataset import LeftOut, Sample
 from tlcore.deadline import Deadline
 from tlcore.errors import DatasetError, OptionError
@@ -232,8 +231,6 @@ def compare(
 def _prepare(
     dataset: str, options: CompareOptions, registry: Registry, cache_directory: Path | None, progress: Progress
 ) -> PreparedData:
-    data = registry.dataset(dataset, options.dataset_options)
-    check_classes(data)
     preparation = Preparation(
         fractions=SplitFractions(),
         seed=options.settings.seed,
@@ -241,7 +238,8 @@ def _prepare(
         exclude=options.exclude,
         pooled=True,
     )
-    return prepare_data(data, preparation, registry=registry, cache_directory=cache_directory, progress=progress)
+    admitted = admit(registry.dataset(dataset, options.dataset_options), preparation, registry)
+    return divide(admitted, preparation, cache_directory=cache_directory, progress=progress)
 
 
 def _photos(folder: Path) -> tuple[Sample, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from tlcore.audit.run import audit_dataset
 from tlcore.audit.table import InspectionTable
 from tlcore.bundle import load_bundle
 from tlcore.data.exclusion import exclude_images
-from tlcore.data.split_reuse import split_like
+from tlcore.data.split_reuse import check_same_data, split_like
 from tlcore.data.splits import SplitFractions, split_dataset
+from tlcore.data.suitability import check_classes
 from tlcore.dataset import ALL, Dataset
 from tlcore.progress import Progress
 from tlcore.registry import Registry
@@ -43,6 +44,21 @@ class Preparation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Admitted:
+    """What is left to learn from, before any image is read.
+
+    Attributes:
+        dataset: without what was excluded.
+        earlier: the split to be used again, split name to (image name, SHA-256) pairs; None where there is none.
+        notes: what a person should know, one line each.
+    """
+
+    dataset: Dataset
+    earlier: Mapping[str, Sequence[tuple[str, str]]] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreparedData:
     """A dataset ready for training.
 
@@ -57,41 +73,51 @@ class PreparedData:
     notes: tuple[str, ...]
 
 
-def prepare_data(
-    dataset: Dataset,
-    preparation: Preparation,
-    *,
-    registry: Registry,
-    cache_directory: Path | None,
-    progress: Progress,
-    look: Callable[[Dataset], InspectionTable | None] | None = None,
-) -> PreparedData:
-    """Leave out, audit and divide a dataset.
-
-    Args:
-        dataset: what to prepare.
-        preparation: how.
-        registry: where plugins are looked up.
-        cache_directory: where what the audit finds is kept; None keeps none.
-        progress: told how far it is.
-        look: given what is not excluded, once nothing else can be refused; may return the inspections of its images.
+def admit(dataset: Dataset, preparation: Preparation, registry: Registry) -> Admitted:
+    """Leave out what is excluded, and refuse all that can be refused without reading an image.
 
     Raises:
-        TlcoreError: an exclusion list or a bundle that does not fit, or splits that cannot be trained on.
+        TlcoreError: images of one class only, an exclusion list or a bundle's split that does not fit.
     """
-    notes: list[str] = []
+    check_classes(dataset)
+    notes: tuple[str, ...] = ()
     if preparation.exclude is not None:
-        dataset, told = exclude_images(dataset, preparation.exclude)
-        notes += told
+        dataset, notes = exclude_images(dataset, preparation.exclude)
+        check_classes(dataset)
     earlier = load_bundle(preparation.split_from, registry).split if preparation.split_from is not None else None
-    report = None
-    table = look(dataset) if look is not None else None
+    if earlier is not None:
+        check_same_data(dataset, earlier)
+    return Admitted(dataset=dataset, earlier=earlier, notes=notes)
+
+
+def divide(
+    admitted: Admitted,
+    preparation: Preparation,
+    *,
+    cache_directory: Path | None,
+    progress: Progress,
+    table: InspectionTable | None = None,
+) -> PreparedData:
+    """Audit a dataset and divide it.
+
+    Args:
+        admitted: what to divide.
+        preparation: how.
+        cache_directory: where what the audit finds is kept; None keeps none.
+        progress: told how far it is.
+        table: inspections of its images, in order, where they were made already.
+
+    Raises:
+        TlcoreError: splits that cannot be trained on.
+    """
+    dataset, notes = admitted.dataset, list(admitted.notes)
+    together: tuple[tuple[str, ...], ...] = ()
     if preparation.audit:
         report = audit_dataset(dataset, cache_directory=cache_directory, table=table, progress=progress)
+        together = report.duplicate_sets
         notes += _told(report, dataset)
-    together = report.duplicate_sets if report is not None else ()
-    if earlier is not None:
-        dataset, told = split_like(dataset, earlier, together=together)
+    if admitted.earlier is not None:
+        dataset, told = split_like(dataset, admitted.earlier, together=together)
         notes += told
     elif preparation.pooled:
         whole = replace(dataset, splits={ALL: dataset.samples})

@@ -9,29 +9,31 @@ from tlcore.dataset import SPLIT_NAMES, Dataset, Sample
 from tlcore.errors import DatasetError
 
 
+def check_same_data(dataset: Dataset, earlier: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Raise `DatasetError` unless the dataset has a training image of the bundle's, by name."""
+    learnt = {name for name, _ in earlier.get("train", ())}
+    if not any(sample.name in learnt for sample in dataset.samples):
+        raise DatasetError(
+            f"{dataset.name}: has none of the {len(learnt):,} training images of the bundle to split from; "
+            "give the dataset that the bundle was trained on"
+        )
+
+
 def split_like(
     dataset: Dataset, earlier: Mapping[str, Sequence[tuple[str, str]]], *, together: Iterable[Sequence[str]] = ()
 ) -> tuple[Dataset, tuple[str, ...]]:
     """Return the dataset divided as `Bundle.split` says, and notes on what differs.
 
-    Images are found by name. One that the bundle does not know goes where its copies or its group are, else to train, and
-    is counted in the notes; so are images the bundle knows and the dataset lacks.
+    Images are found by name; `check_same_data` says whether any is. One that the bundle does not know goes where its copies
+    or its group are, else to train, and is counted in the notes; so are images the bundle knows and the dataset lacks.
 
     Args:
         dataset: what to divide; its own splits, if any, are not used.
         earlier: split name to (image name, SHA-256) pairs.
         together: sets of sample names that show the same picture.
-
-    Raises:
-        DatasetError: the dataset has no training image of the bundle's.
     """
     split_of = {name: split for split in SPLIT_NAMES for name, _ in earlier.get(split, ())}
     samples = dataset.samples
-    if not any(split_of.get(sample.name) == "train" for sample in samples):
-        raise DatasetError(
-            f"{dataset.name}: has none of the {len(earlier.get('train', ())):,} training images of the bundle to split "
-            "from; give the dataset that the bundle was trained on"
-        )
     added = [sample for sample in samples if sample.name not in split_of]
     missing = len(split_of.keys() - {sample.name for sample in samples})
     placed = split_of | _place(added, samples, split_of, together)

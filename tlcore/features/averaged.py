@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32
 
-from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
+from tlcore.backbone import BackboneInfo, NetworkFiles
+from tlcore.features.derived import DerivedBackbone
 
 if TYPE_CHECKING:
     import torch
 
 
-class MirrorAveraged(Backbone):
-    """Averages features over an image and its mirror image; all else is as the backbone it is made of.
+class MirrorAveraged(DerivedBackbone):
+    """Averages features over an image and its mirror image; maps are those of the image as it is.
 
     Args:
         backbone: what computes each of the two.
     """
-
-    def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
 
     @property
     def info(self) -> BackboneInfo:
@@ -36,20 +34,6 @@ class MirrorAveraged(Backbone):
         mirrored = np.ascontiguousarray(inputs[:, :, :, ::-1])
         mean: np.ndarray = (self._backbone.compute_features(inputs) + self._backbone.compute_features(mirrored)) / 2
         return mean
-
-    def layers(self) -> Sequence[str]:
-        """Return the layers of the backbone it is made of."""
-        return self._backbone.layers()
-
-    def compute_feature_maps(
-        self, inputs: Float32[np.ndarray, "images 3 height width"], layers: Sequence[str]
-    ) -> Mapping[str, np.ndarray]:
-        """Return the maps of the inputs as they are: places are not averaged."""
-        return self._backbone.compute_feature_maps(inputs, layers)
-
-    def torch_network(self) -> torch.nn.Module:
-        """Return the network it is made of."""
-        return self._backbone.torch_network()
 
     def torch_classifier(
         self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]

@@ -7,7 +7,7 @@ features is kept (`KEPT`), rather than a share chosen on validation.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
 from tlcore.errors import BackboneError, OptionError
+from tlcore.features.derived import DerivedBackbone
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +48,7 @@ def choose_layers(backbone: Backbone, count: int) -> tuple[str, ...]:
     return tuple(known[place] for place in places)
 
 
-class LayeredBackbone(Backbone):
+class LayeredBackbone(DerivedBackbone):
     """A backbone whose features are those of several of its layers and its pooled ones.
 
     Args:
@@ -57,7 +58,7 @@ class LayeredBackbone(Backbone):
     """
 
     def __init__(self, backbone: Backbone, layers: Sequence[str], columns: Sequence[int] | None = None) -> None:
-        self._backbone = backbone
+        super().__init__(backbone)
         self._layers = tuple(layers)
         self._columns = tuple(columns) if columns is not None else None
 
@@ -85,20 +86,6 @@ class LayeredBackbone(Backbone):
         with torch.inference_mode():
             features: torch.Tensor = self._embedder(channels_last(inputs))[0]
         return features.float().contiguous().numpy()
-
-    def layers(self) -> Sequence[str]:
-        """Return the layers of its backbone."""
-        return self._backbone.layers()
-
-    def compute_feature_maps(
-        self, inputs: Float32[np.ndarray, "images 3 height width"], layers: Sequence[str]
-    ) -> Mapping[str, np.ndarray]:
-        """Return the maps of its backbone."""
-        return self._backbone.compute_feature_maps(inputs, layers)
-
-    def torch_network(self) -> torch.nn.Module:
-        """Return the network of its backbone."""
-        return self._backbone.torch_network()
 
     def torch_classifier(
         self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from tlcore.data.preparation import Preparation, prepare_data
+from tlcore.data.preparation import Preparation, admit, divide
 from tlcore.data.splits import SplitFractions, split_dataset
 from tlcore.data.subset import nested_order
-from tlcore.data.suitability import check_classes
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
 from tlcore.default_backbone import make_backbone
 from tlcore.errors import DatasetError, OptionError
@@ -146,19 +145,18 @@ def draw_learning_curve(
     """
     started = time.perf_counter()
     head = registry.head(options.head, options.head_options)
-    data = registry.dataset(dataset, options.dataset_options)
-    check_classes(data)
     preparation = Preparation(
         fractions=SplitFractions(validation=0.0, test=options.test),
         seed=options.seed,
         audit=options.audit,
         exclude=options.exclude,
     )
-    prepared = prepare_data(data, preparation, registry=registry, cache_directory=cache_directory, progress=progress)
+    admitted = admit(registry.dataset(dataset, options.dataset_options), preparation, registry)
+    prepared = divide(admitted, preparation, cache_directory=cache_directory, progress=progress)
     splits = prepared.dataset.splits
     pool, test = (*splits["train"], *splits.get("validation", ())), splits.get("test", ())
     if not test:
-        raise DatasetError(f"{data.name}: has no test images to measure a learning curve on")
+        raise DatasetError(f"{admitted.dataset.name}: has no test images to measure a learning curve on")
     sizes = curve_sizes(pool)
     reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
     samples = (*pool, *test)

@@ -17,7 +17,8 @@ from tlcore.errors import TlcoreError
 from tlcore.fine_tuner import FineTuner, FineTuneResult, FineTuneTask, Observe
 from tlcore.images import BytesImage, encode_png
 from tlcore.observer import Observers, TrainingEvent
-from tlcore.progress import Progress, ProgressEvent, silent
+from tlcore.progress import Progress, silent
+from tlcore.testing.cancelling import expect_cancels
 from tlcore.testing.conformance import Conformance, ConformanceFailure, expect, expect_json
 from tlcore.testing.visualizers import small_subject
 
@@ -34,10 +35,6 @@ def coloured_samples(count: int, seed: int) -> tuple[Sample, ...]:
             image = BytesImage(encode_png(Image.fromarray(pixels)))
             samples.append(Sample(image=image, name=f"{seed}/{label}/{index}", label=label))
     return tuple(samples)
-
-
-class Cancelled(Exception):
-    """What a check's progress callback raises."""
 
 
 class FineTuneConformance(Conformance):
@@ -96,22 +93,9 @@ class FineTuneConformance(Conformance):
         """An exception raised by `progress` is let through, and the run, gone on with, ends as an unbroken one."""
         with _folder() as directory:
             whole = _weights(self._tune(directory))
-        calls = 0
-
-        def cancel(event: ProgressEvent) -> None:
-            nonlocal calls
-            calls += 1
-            if calls == 2:
-                raise Cancelled
-
         started: list[TrainingEvent] = []
         with _folder() as directory:
-            try:
-                self._tune(directory, progress=cancel)
-            except Cancelled:
-                pass
-            else:
-                expect(calls < 2, f"{self.name}: swallowed the exception that its progress callback raised to cancel")
+            calls = expect_cancels(lambda cancel: self._tune(directory, progress=cancel), self.name, at=2)
             resumed = _weights(self._tune(directory, observe=started.append))
         expect(whole == resumed, f"{self.name}: cancelled and gone on with, it ends with other weights than unbroken")
         expect(

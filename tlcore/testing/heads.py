@@ -9,9 +9,9 @@ import numpy as np
 
 from tlcore.errors import HeadError, PluginError, TlcoreError
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
-from tlcore.progress import ProgressEvent
 from tlcore.registry import Registry
 from tlcore.testing.another_process import call_elsewhere
+from tlcore.testing.cancelling import expect_cancels
 from tlcore.testing.conformance import CheckSkipped, Conformance, ConformanceFailure, expect, expect_json, relative_error
 
 TOLERANCE = 1e-3
@@ -195,22 +195,7 @@ class HeadConformance(Conformance):
 
     def test_progress_cancels(self) -> None:
         """An exception raised by `progress` reaches the caller unchanged, and the head can be fitted again."""
-
-        class Cancelled(Exception):
-            pass
-
-        called = []
-
-        def cancel(event: ProgressEvent) -> None:
-            called.append(event)
-            raise Cancelled
-
-        try:
-            self.subject.fit(blobs(8, 0), blobs(3, 1), 3, progress=cancel)
-        except Cancelled:
-            pass
-        else:
-            expect(not called, f"{self.name}: swallowed the exception that its progress callback raised to cancel")
+        expect_cancels(lambda cancel: self.subject.fit(blobs(8, 0), blobs(3, 1), 3, progress=cancel), self.name)
         self.subject.fit(blobs(8, 0), blobs(3, 1), 3)
 
 

@@ -16,6 +16,7 @@ from tlcore.errors import PluginError, TlcoreError
 from tlcore.images import BytesImage, encode_png
 from tlcore.preprocess import Preprocess
 from tlcore.progress import ProgressEvent
+from tlcore.testing.cancelling import expect_cancels
 from tlcore.testing.conformance import Conformance, ConformanceFailure, expect, expect_json
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
 
@@ -204,23 +205,10 @@ class VisualizerConformance(Conformance):
 
     def test_progress_cancels(self) -> None:
         """An exception raised by `progress` reaches the caller unchanged, and the network is as before."""
-
-        class Cancelled(Exception):
-            pass
-
-        called = []
-
-        def cancel(event: ProgressEvent) -> None:
-            called.append(event)
-            raise Cancelled
-
         before = _network_state(self.network.network)
-        try:
-            self.subject.visualize(self.network, replace(self.request, progress=cancel))
-        except Cancelled:
-            pass
-        else:
-            expect(not called, f"{self.name}: swallowed the exception that its progress callback raised to cancel")
+        expect_cancels(
+            lambda cancel: self.subject.visualize(self.network, replace(self.request, progress=cancel)), self.name
+        )
         after = _network_state(self.network.network)
         changed = [told for told in before if before[told] != after[told]]
         expect(not changed, f"{self.name}: cancelled, it left the network with other {', '.join(changed)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from tlcore.cross_validation import validation_split
 from tlcore.errors import FineTuneError
 from tlcore.features import FeatureSet
 from tlcore.fine_tuner import FineTuner, FineTuneTask
-from tlcore.head import FittedHead, Head, HeadData
+from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.machine.processes import is_main_process
+from tlcore.mcnemar import compare_answers
 from tlcore.observer import Observers
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress
-from tlcore.provenance import full_name
+from tlcore.provenance import full_name, plain_options
 from tlcore.registry import Registry
-from tlcore.training.run_folder import RunRequest, check_run
+from tlcore.training.learning import Learnt
+from tlcore.training.measuring import measure_head
+from tlcore.training.run_folder import RunRequest, begin_run, check_run
 
 _SAME = 2e-2
 """Relative difference up to which a network's logits count as its features times its classifier; engines differ by less."""
@@ -43,46 +46,6 @@ class Tuned:
     head: FittedHead
     record: Mapping[str, Any]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Two classifiers on the same images.
-
-    Attributes:
-        images: how many.
-        mended: images that the first takes for something else and the second does not.
-        spoiled: the other way round.
-        p_value: of McNemar's exact test: the chance of a difference this large between two equally good ones.
-    """
-
-    images: int
-    mended: int
-    spoiled: int
-    p_value: float
-
-    @classmethod
-    def of(cls, before: Bool[np.ndarray, " images"], after: Bool[np.ndarray, " images"]) -> Comparison:
-        """Compare which images each has right (McNemar 1947).
-
-        >>> Comparison.of(np.arange(10) < 4, np.arange(10) < 9).p_value
-        0.0625
-        """
-        from scipy.stats import binomtest
-
-        mended, spoiled = int((~before & after).sum()), int((before & ~after).sum())
-        p_value = float(binomtest(mended, mended + spoiled).pvalue) if mended + spoiled else 1.0
-        return cls(images=len(before), mended=mended, spoiled=spoiled, p_value=p_value)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON-ready values."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return (
-            f"of {self.images} images it mends {self.mended} and spoils {self.spoiled} "
-            f"(McNemar's exact test: p = {self.p_value:.2g})"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +75,43 @@ class Tuning:
         if is_main_process():
             check_run(request)
         return cls(request=request, name=name, tuner=tuner, observers=observers)
+
+
+def tune_further(learnt: Learnt, tuning: Tuning, progress: Progress) -> Learnt:
+    """Train the network on from the head, and measure it in place of the head alone, on the same images."""
+    options, classes = tuning.request.options, learnt.dataset.class_names
+    directory = begin_run(tuning.request) if is_main_process() else tuning.request.directory
+    task = starting_task(learnt.backbone, learnt.head, learnt.features, classes, directory=directory, seed=options.seed)
+    tuned = fine_tune(tuning.tuner, learnt.backbone, learnt.head, task, observers=tuning.observers, progress=progress)
+    features = learnt.embedding.by_tuned(tuned.backbone, learnt.features)
+    validation = tuned.head.logits(features["validation"].features) if features["validation"].samples else None
+    temperature, metrics = measure_head(tuned.head, validation, features, classes)
+    before, notes = _against_head_alone(learnt, tuned.head, features["test"])
+    record = {"name": tuning.name, "options": plain_options(options.finetune_options), **tuned.record, **before}
+    return replace(
+        learnt,
+        backbone=tuned.backbone,
+        features=features,
+        fit=HeadFit(head=tuned.head, validation_logits=validation, record={**learnt.fit.record, "finetune": record}),
+        temperature=temperature,
+        metrics=metrics,
+        notes=(*learnt.notes, *tuned.notes, *notes),
+    )
+
+
+def _against_head_alone(learnt: Learnt, tuned: FittedHead, test: FeatureSet) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Compare the fine-tuned network with the head it began as: what a bundle keeps of it, and a line for people."""
+    if not test.samples:
+        return {}, ()
+    alone = learnt.metrics["test"].top1
+    found = compare_answers(_correct(learnt.fit.head, learnt.features["test"]), _correct(tuned, test))
+    spoiled, mended = found.only_first, found.only_second
+    counted = {"images": len(test.samples), "mended": mended, "spoiled": spoiled, "p_value": found.p_value}
+    note = (
+        f"the head alone, before fine-tuning: {alone} of the test images; of {len(test.samples)} images it mends {mended} "
+        f"and spoils {spoiled} (McNemar's exact test: p = {found.p_value:.2g})"
+    )
+    return {"before": {"test_top1": alone.to_dict(), **counted}}, (note,)
 
 
 def fine_tune(
@@ -202,7 +202,7 @@ def _check_taken_apart(network: Any, backbone: Backbone, weight: np.ndarray, bia
         )
 
 
-def correct(head: FittedHead, features: FeatureSet) -> Bool[np.ndarray, " images"]:
+def _correct(head: FittedHead, features: FeatureSet) -> Bool[np.ndarray, " images"]:
     """Return which images a head finds the class of, (images,)."""
     found: np.ndarray = head.logits(features.features).argmax(axis=1) == features.labels
     return found

@@ -8,16 +8,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tlcore.data.splits import SplitFractions
 from tlcore.errors import FineTuneError
 from tlcore.fine_tuner import CHECKPOINT_FOLDER
 from tlcore.machine.atomic import write_file
+from tlcore.training.options import TrainOptions
 from tlcore.version import __version__
-
-if TYPE_CHECKING:
-    from tlcore.training.run import TrainOptions
 
 FILE = "run.json"
 FORMAT_VERSION = 1
@@ -88,8 +86,6 @@ def read_run(directory: Path) -> RunRequest:
     Raises:
         FineTuneError: there is no run, or its record is damaged.
     """
-    from tlcore.training.run import TrainOptions
-
     path = directory / FILE
     if not path.is_file():
         raise FineTuneError(f"{directory}: holds no run ({FILE} is missing); 'tl train ... --finetune NAME' begins one")

@@ -79,7 +79,7 @@ def test_a_split_of_other_data_is_refused(registry: Registry, trained: TrainResu
     other = write_shapes(tmp_path / "other", per_class=4, shapes=("circle", "bar"))
     for path in other.rglob("*.png"):
         path.rename(path.with_name(f"x{path.name}"))
-    options = replace(IN_THE_BOX, split_from=trained.bundle.path)
+    options = replace(IN_THE_BOX, backbone="no-such-backbone", split_from=trained.bundle.path)  # which is never asked for
     with pytest.raises(DatasetError, match=r"has none of the .* training images of the bundle to split from"):
         train(str(other), tmp_path / "bundle", options, registry=registry)
     assert not (tmp_path / "bundle").exists()

@@ -93,6 +93,10 @@ def test_a_class_of_one_image_is_trained_on_and_said(registry: Registry, tmp_pat
     assert "no image of square in test: nothing measures it" in result.notes
 
 
+def no_damage(data: Path) -> None:
+    pass
+
+
 def empty(data: Path) -> None:
     shutil.rmtree(data)
     data.mkdir()
@@ -130,6 +134,28 @@ def test_data_that_cannot_be_learnt_from_is_told(
     with pytest.raises((DatasetError, UnknownNameError), match=told):
         train(str(data), tmp_path / "bundle", IN_THE_BOX, registry=registry)
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "exclusions", "told"),
+    [(shutil.rmtree, None, r"unknown dataset|there is no such folder"),
+     (one_class, None, "has images of one class only"),
+     (no_damage, "bar/900.png\n", "names no image of .*data"),
+     (no_damage, "".join(f"{shape}/{index:03d}.png\n" for shape in ("bar", "circle") for index in range(4)),
+      "has images of one class only")],
+    ids=["missing", "one-class", "exclusions-of-other-data", "one-class-after-exclusions"],
+)  # fmt: skip
+def test_what_needs_no_image_is_refused_before_the_backbone_is_made(
+    registry: Registry, tmp_path: Path, damage: Callable[[Path], None], exclusions: str | None, told: str
+) -> None:
+    data = write_shapes(tmp_path / "data", 4)
+    damage(data)
+    listed = tmp_path / "out.tsv" if exclusions is not None else None
+    if listed is not None:
+        listed.write_text(exclusions or "", encoding="utf-8")
+    options = replace(IN_THE_BOX, backbone="no-such-backbone", exclude=listed)
+    with pytest.raises((DatasetError, UnknownNameError), match=told):
+        train(str(data), tmp_path / "bundle", options, registry=registry)
 
 
 @pytest.mark.parametrize(
