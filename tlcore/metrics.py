@@ -99,11 +99,10 @@ def measure(
     probabilities: Float32[np.ndarray, "images classes"], labels: Int64[np.ndarray, " images"], class_names: Sequence[str]
 ) -> Metrics:
     """Measure probabilities, (images, classes), against labels, (images,); at least one image."""
-    from sklearn.metrics import confusion_matrix
-
     classes = len(class_names)
     predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(labels, predicted, labels=np.arange(classes))
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
     recall = {
         class_names[index]: Share.of(int(confusion[index, index]), int(confusion[index].sum()))
         for index in range(classes)

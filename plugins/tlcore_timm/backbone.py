@@ -143,6 +143,9 @@ class TimmBackbone(Backbone):
 
     @cached_property
     def _feature_size(self) -> int:
+        size = getattr(self._network, "head_hidden_size", None)  # what timm's networks say; features are held to it
+        if isinstance(size, int):
+            return size
         height, width = self._preprocess.image_size
         with torch.inference_mode():
             return int(self._pooled(torch.zeros(1, 3, height, width)).shape[1])
@@ -158,13 +161,16 @@ class TimmBackbone(Backbone):
 
     def _takes_linear_classifier(self) -> bool:
         """Return whether the network's classifier is one linear layer on the pooled features (a distilled one is two)."""
-        layer: Any = self._network.get_classifier()  # type: ignore[operator]
+        network: Any = self._network
+        layer = network.get_classifier()
         if not isinstance(layer, (torch.nn.Linear, torch.nn.Identity)):
             return False
         height, width = self._preprocess.image_size
         inputs = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            return torch.allclose(layer(self._pooled(inputs)), self._network(inputs), rtol=1e-3, atol=1e-3)
+            maps = network.forward_features(inputs)
+            pooled = network.forward_head(maps, pre_logits=True).flatten(1)
+            return torch.allclose(layer(pooled), network.forward_head(maps), rtol=1e-3, atol=1e-3)
 
     def _pooled(self, inputs: torch.Tensor) -> torch.Tensor:
         network: Any = self._network
