@@ -9,7 +9,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,8 +104,11 @@ def bench_http(
         ServerError: it cannot be reached, or answers anything else than 200.
     """
 
+    opened = ExitStack()
+
     def connect() -> Callable[[bytes], None]:
         connection = http.client.HTTPConnection(host, port, timeout=60)
+        opened.callback(connection.close)
 
         def ask(image: bytes) -> None:
             try:
@@ -119,7 +122,8 @@ def bench_http(
 
         return ask
 
-    return _measure(connect, images, seconds, concurrency if concurrency is not None else 2 * available_cores())
+    with opened:
+        return _measure(connect, images, seconds, concurrency if concurrency is not None else 2 * available_cores())
 
 
 @contextmanager
