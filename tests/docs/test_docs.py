@@ -54,7 +54,8 @@ def test_a_hook_without_a_docstring_fails_the_reference(monkeypatch: pytest.Monk
 def examples() -> list[str]:
     """Every example in the help of commands; the commands of the other pages are run (`test_every_command.py`)."""
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    return [re.split(r"\s[|>&]| {2,}", line)[0] for line in re.findall(r"^ +(tl .*)$", text, re.M)]
+    listed = "".join(re.findall(r"^ *(?:Examples|Start here):\n((?: +\S.*\n)+)", text, re.M))
+    return [re.split(r"\s[|>&]| {2,}", line)[0] for line in re.findall(r"^ +(tl .*)$", listed, re.M)]
 
 
 @pytest.mark.parametrize("line", sorted(set(examples())))
