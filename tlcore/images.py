@@ -6,6 +6,7 @@ Every way into tlcore (training, evaluating, predicting, serving) decodes with `
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ class FolderImage:
 
     def read(self) -> bytes:
         """Return the file's bytes; raises OSError."""
-        return self.path.read_bytes()
+        # Not by way of a `Path`, which would keep the parts of every name for the rest of the process.
+        with open(os.path.join(self.folder, self.name), "rb") as file:
+            return file.read()
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def info(
 ) -> None:
     """Count DATASET's images by class and split, and say their sizes, encodings and licence."""
     from tlcore.data.summary import summarise_dataset
-    from tlcore.display.thumbnails import contact_sheet
+    from tlcore.display.thumbnails import contact_sheet, sheet_legend
     from tlcore_cli.audit_summary import show_info, write_picture
     from tlcore_cli.terminal import notes, print_json, progress
 
@@ -149,15 +149,21 @@ def info(
     found = _dataset(context, dataset, root, settings)
     with progress(own.quiet or as_json) as bars:
         summary = summarise_dataset(found, progress=bars)
+    legend = sheet_legend(found) if sheet is not None else {}
     if as_json:
         about = {"name": found.name, "licence": found.licence, "citation": found.citation, "homepage": found.homepage}
         left_out = [{"name": entry.name, "reason": entry.reason} for entry in found.left_out]
-        print_json({**about, "classes": list(found.class_names), **summary.to_dict(), "left_out": left_out})
+        print_json(
+            {**about, "classes": list(found.class_names), **summary.to_dict(), "left_out": left_out, "legend": legend}
+        )
     else:
         show_info(found, summary, own.quiet)
     if sheet is not None:
         write_picture(sheet, contact_sheet(found))
-        notes(own.quiet).print(f"contact sheet: {sheet}", markup=False)
+        side = notes(own.quiet)
+        side.print(f"contact sheet: {sheet}", markup=False)
+        for shown, name in legend.items():
+            side.print(f"on the sheet, {shown} is {name}: no installed font has its characters", markup=False)
 
 
 def _dataset(context: click.Context, name: str, root: str | None, settings: tuple[str, ...]) -> Dataset:

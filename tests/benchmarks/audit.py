@@ -1,7 +1,7 @@
 """How quick an audit is, and how much memory it takes.
 
     python -m tests.benchmarks.audit speed [FOLDER]      against plain Pillow decoding of the same photos, turn by turn
-    python -m tests.benchmarks.audit memory              peak memory at 1,000, 10,000 and 100,000 generated files
+    python -m tests.benchmarks.audit memory              peak memory at 1,000, 20,000 and 100,000 generated files
     python -m tests.benchmarks.audit fuzz [FOLDER]       2,000 real photos damaged at random places
 
 FOLDER holds photos in class folders; by default the Cats-vs-Dogs photos in ../shared (TLCORE_SHARED).
@@ -84,7 +84,7 @@ def memory() -> None:
     """Print the peak resident memory of reading a folder, and of reading and auditing it, in fresh processes."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        for count in (1_000, 10_000, 100_000):
+        for count in (1_000, 20_000, 100_000):
             _generate(root / "files", count)
             peaks = []
             for mode in ("read", "audit"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def wrong_extensions(subject: AuditSubject) -> Finding | None:
     """Files whose name says another format than their bytes."""
     entries = []
     for index, sample in enumerate(subject.samples):
-        suffix = PurePosixPath(sample.name).suffix.lower()
+        suffix = os.path.splitext(sample.name)[1].lower()
         found = subject.table.format(index)
         if found and suffix in _FORMATS and found not in _FORMATS[suffix]:
             entries.append(Entry((sample.name,), f"is {found} by its content"))

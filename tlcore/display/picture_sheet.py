@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from tlcore.display.fonts import Font, drawable
 from tlcore.display.thumbnails import printable
 from tlcore.visualizer import Picture
 
@@ -31,8 +32,8 @@ def picture_sheet(pictures: Sequence[Picture], columns: int | None = None, *, ti
     """
     across = columns or max(1, min(6 * TILE // tile, math.ceil(math.sqrt(len(pictures) * 1.3))))
     across = min(across, len(pictures))
-    font = ImageFont.load_default(_FONT_SIZE)
-    captions = [_wrapped(picture.caption or picture.name, font, tile) for picture in pictures]
+    texts = [drawable(printable(picture.caption or picture.name), _FONT_SIZE) for picture in pictures]
+    captions = [_wrapped(text, font, tile) for text, font in texts]
     rows = [range(start, min(start + across, len(pictures))) for start in range(0, len(pictures), across)]
     heights = [tile + _MARGIN // 2 + _LINE * max(len(captions[index]) for index in row) + _MARGIN for row in rows]
     sheet = Image.new("RGB", (across * (tile + _MARGIN) + _MARGIN, sum(heights) + _MARGIN), _PAPER)
@@ -44,7 +45,7 @@ def picture_sheet(pictures: Sequence[Picture], columns: int | None = None, *, ti
             fitted = _fitted(pictures[index].pixels, tile)
             sheet.paste(fitted, (left + (tile - fitted.width) // 2, top + (tile - fitted.height) // 2))
             for line, text in enumerate(captions[index]):
-                draw.text((left, top + tile + _MARGIN // 2 + line * _LINE), text, _INK, font)
+                draw.text((left, top + tile + _MARGIN // 2 + line * _LINE), text, _INK, texts[index][1])
         top += height
     return sheet
 
@@ -61,10 +62,10 @@ def _fitted(pixels: np.ndarray, tile: int) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _wrapped(caption: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> list[str]:
+def _wrapped(caption: str, font: Font, width: int) -> list[str]:
     """Break a caption into lines as wide as a tile; what does not fit in `_CAPTION_LINES` ends in an ellipsis."""
     lines = [""]
-    for word in printable(caption).split(" "):
+    for word in caption.split(" "):
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer
@@ -74,7 +75,7 @@ def _wrapped(caption: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, w
     return lines if len(lines) <= _CAPTION_LINES else [*lines[: _CAPTION_LINES - 1], f"{lines[_CAPTION_LINES - 1]} ..."]
 
 
-def _shortened(word: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+def _shortened(word: str, font: Font, width: int) -> str:
     """Cut the middle out of a word, a file's name for instance, that is wider than a tile."""
     if font.getlength(word) <= width:
         return word

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from tlcore.dataset import Dataset, Sample
+from tlcore.display.fonts import drawable, font_for
 from tlcore.errors import ImageError
 from tlcore.images import decode_image, read_image
 
@@ -17,6 +18,7 @@ SIDE = 144
 
 _MARGIN = 8
 _LINE = 22
+_FONT_SIZE = 15
 _PAPER, _INK, _SOFT = (255, 255, 255), (28, 31, 35), (217, 222, 228)
 
 
@@ -44,7 +46,8 @@ def data_uri(sample: Sample) -> str:
 def contact_sheet(dataset: Dataset, *, per_class: int = 8, max_classes: int = 100) -> Image.Image:
     """Return a sheet with a row of pictures for each class, under its name and number of images, RGB.
 
-    The pictures are spread evenly over the class's images in order of name; unreadable ones stay empty frames.
+    A name that no installed font can write is replaced as `sheet_legend` says. The pictures are spread evenly over the
+    class's images in order of name; unreadable ones stay empty frames.
 
     Args:
         dataset: what to show.
@@ -60,16 +63,28 @@ def contact_sheet(dataset: Dataset, *, per_class: int = 8, max_classes: int = 10
     row = _LINE + SIDE + 2 * _MARGIN
     width = per_class * cell + _MARGIN
     sheet = Image.new("RGB", (width, len(labels) * row + (_LINE + _MARGIN if hidden else 0)), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    draw = ImageDraw.Draw(sheet)
     for index, label in enumerate(labels):
         samples = sorted(by_class[label], key=lambda sample: sample.name)
-        heading = f"{dataset.class_names[label]}   {len(samples):,} image{'' if len(samples) == 1 else 's'}"
-        draw.text((_MARGIN, index * row + _MARGIN // 2), printable(heading), _INK, font)
+        shown = printable(dataset.class_names[label])
+        name = f"class {label}" if font_for(shown, _FONT_SIZE) is None else shown
+        text, font = drawable(f"{name}   {len(samples):,} image{'' if len(samples) == 1 else 's'}", _FONT_SIZE)
+        draw.text((_MARGIN, index * row + _MARGIN // 2), text, _INK, font)
         for column, sample in enumerate(_spread(samples, per_class)):
             _paste(sheet, draw, sample, (_MARGIN + column * cell, index * row + _LINE + _MARGIN))
     if hidden:
-        draw.text((_MARGIN, len(labels) * row), f"and {hidden:,} classes more", _INK, font)
+        text, font = drawable(f"and {hidden:,} classes more", _FONT_SIZE)
+        draw.text((_MARGIN, len(labels) * row), text, _INK, font)
     return sheet
+
+
+def sheet_legend(dataset: Dataset) -> dict[str, str]:
+    """Return what a contact sheet writes for a class to the class's name, where no installed font has its characters."""
+    return {
+        f"class {label}": name
+        for label, name in enumerate(dataset.class_names)
+        if font_for(printable(name), _FONT_SIZE) is None
+    }
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
