@@ -79,6 +79,17 @@ def _load(argument: str, options: HuggingFaceOptions) -> Mapping[str, Any]:
         else:
             source = str(path) if path.exists() else argument
             loaded = datasets.load_dataset(source, options.configuration, revision=options.revision)
+    except ConnectionError as error:
+        raise DatasetError(
+            f"hf:{argument}: the Hub cannot be reached, or may not be (--offline), and no copy of it is here; run "
+            f"datasets.load_dataset({argument!r}).save_to_disk('DIR') in Python where there is a network, bring DIR here, "
+            "and name it: hf:DIR"
+        ) from error
+    except datasets.exceptions.DatasetNotFoundError as error:
+        raise DatasetError(
+            f"hf:{argument}: is no folder here, and the Hub has no such dataset or shows it only to those who log in "
+            "('hf auth login', or HF_TOKEN); check its name, ORGANISATION/NAME"
+        ) from error
     except Exception as error:  # the library raises many types without a common base
         told = " ".join(str(error).split())[:300]
         raise DatasetError(f"hf:{argument}: cannot be loaded: {type(error).__name__}: {told}") from error

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import draw_shape
 from tests.tlcore.audit.planted import encoded
+from tests.tlcore_datasets.fake_hub import hub_with
 from tlcore import Registry
 from tlcore.audit import audit_dataset
 from tlcore.errors import DatasetError
@@ -59,3 +66,46 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
 def test_nothing_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"hf:.*cannot be loaded: "):
         Registry().dataset(f"hf:{tmp_path / 'none' / 'here'}")
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[str]:
+    files = {}
+    for split, count in (("train", 6), ("test", 4)):
+        written = io.BytesIO()
+        table(count).to_parquet(written)  # type: ignore[attr-defined]
+        files[f"data/{split}-00000-of-00001.parquet"] = written.getvalue()
+    with hub_with("organisation/shapes", files) as address:
+        yield address
+
+
+def info(name: str, address: str, home: Path, *, offline: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run ``tl data info`` in a process of its own: the library reads the hub's address when it is imported."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment = {**kept, "HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_OFFLINE": str(int(offline))}
+    command = [sys.executable, "-m", "tlcore_cli", "data", "info", f"hf:{name}", "--json"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_dataset_is_loaded_from_a_hub_once_and_then_without_it(hub: str, tmp_path: Path) -> None:
+    first = info("organisation/shapes", hub, tmp_path)
+    assert first.returncode == 0, first.stderr
+    told = json.loads(first.stdout)
+    assert told["classes"] == ["bar", "circle"]
+    assert {split: sum(counts.values()) for split, counts in told["counts"].items()} == {"train": 6, "test": 4}
+    again = info("organisation/shapes", "http://127.0.0.1:9", tmp_path, offline=True)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["counts"] == told["counts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "offline", "told"),
+    [("organisation/nothing", False, "the Hub has no such dataset or shows it only to those who log in"),
+     ("organisation/shapes", True, "load_dataset('organisation/shapes').save_to_disk('DIR') in Python where there is a network")],
+    ids=["unknown", "offline"],
+)  # fmt: skip
+def test_what_a_hub_does_not_give_is_one_line(hub: str, tmp_path: Path, name: str, offline: bool, told: str) -> None:
+    found = info(name, hub, tmp_path, offline=offline)
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1 and told in found.stderr
