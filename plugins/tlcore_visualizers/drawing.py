@@ -17,6 +17,7 @@ from tlcore_visualizers.objective import Objective, Tap, likeness
 from tlcore_visualizers.parameterisation import Images, Parameterisation
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels
 from tlcore_visualizers.recipe import Recipe
+from tlcore_visualizers.remembered import Remembered
 from tlcore_visualizers.views import ViewRange, Views, ViewTensor, blurred
 
 FRAMES = 48
@@ -84,10 +85,16 @@ def draw(task: Task, drawing: Drawing, *, deadline: float | None, step: Callable
     parameters = drawing.parameterisation.parameters
     descent = Descent(parameters, recipe.optimiser)
     every = max(1, recipe.steps // FRAMES)
-    with Tap().on(task.network.network, task.taps) as tap, dropping(task.network.network, recipe.drop, generator):
+    remembered = Remembered(task.network.network, recipe.remembered)
+    with (
+        Tap().on(task.network.network, task.taps) as tap,
+        dropping(task.network.network, recipe.drop, generator),
+        remembered.listening(),
+    ):
         for index in range(recipe.steps):
             images = drawing.parameterisation.images()
             loss = _loss(task, images, views(images, recipe.views, noise=_noise(index, recipe)), tap)
+            loss = loss + remembered.loss()
             if not torch.isfinite(loss):
                 raise VisualizationError(_not_finite(index))
             descent.step(torch.autograd.grad(loss, parameters), recipe.learning_rate * _share(index, recipe))

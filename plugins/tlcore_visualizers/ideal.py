@@ -1,7 +1,8 @@
 """The ideal image of a class, drawn from noise by gradient ascent, with an honest score beside it.
 
 Sources: Simonyan et al. 2013, Deep Inside Convolutional Networks (ascent, L2); Mahendran and Vedaldi 2015 (total variation);
-Yosinski et al. 2015 (blur); Olah et al. 2017, Feature Visualization (Fourier, views, diversity); Fel et al. 2023 (MACO).
+Yosinski et al. 2015 (blur); Olah et al. 2017, Feature Visualization (Fourier, views, diversity); Yin et al. 2020 (what
+normalisations remember); Fel et al. 2023 (MACO).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_o
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Parameterisation, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import Recipe, recipe_of
+from tlcore_visualizers.remembered import normalisations
 from tlcore_visualizers.spectrum import dataset_pixels, mean_magnitude
 
 _MOST_SEEDS = 1000
@@ -48,6 +50,8 @@ class IdealImage(Visualizer):
         photographs = None if request.dataset is None else dataset_pixels(request.dataset, size, request.progress)
         if recipe.parameterisation == "maco" and photographs is None:
             raise OptionError("maco takes the strengths of waves from your photos: give a dataset (--dataset PHOTOS)")
+        if self._options.remembered and not normalisations(subject.network):
+            raise OptionError(f"{subject.name} has no batch normalisation that remembers its images: leave 'remembered' out")
         portraits = self._portraits(subject, request, network)
         record = {"recipe": asdict(recipe), "size": list(size)}
         gallery = Gallery(subject, request, photographs, options, record)

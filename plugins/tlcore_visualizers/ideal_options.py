@@ -71,6 +71,9 @@ class IdealOptions:
     tv: float | None = _preset("weight of total variation", minimum=0.0)
     l2: float | None = _preset("weight of the distance from grey", minimum=0.0)
     blur: float | None = _preset("weight of the distance from the blurred image", minimum=0.0)
+    remembered: float | None = _preset(
+        "weight of the distance of its channels from what batch normalisations remember of photographs", minimum=0.0
+    )
     decay: float | None = _preset("how fast waves weaken with frequency", minimum=0.0, maximum=3.0)
 
     def __post_init__(self) -> None:

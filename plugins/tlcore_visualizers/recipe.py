@@ -1,8 +1,9 @@
 """How an ideal image is drawn: the settings of the optimisation, and sets of them that have a name.
 
 ``default`` is the decorrelated Fourier recipe of Olah et al. 2017 under noise that fades as it is drawn: gradients under
-strong noise are those of large shapes, which other networks see too (randomised smoothing, Cohen et al. 2019). The two of
-the lesson are pixels and a cross-entropy, without a variation loss (noise appears) and with one (shapes appear).
+strong noise are those of large shapes, which other networks see too (randomised smoothing, Cohen et al. 2019). A strong
+variation loss and what the network remembers of photographs (`remembered`) keep out what only this network would see. The
+two of the lesson are pixels and a cross-entropy, without a variation loss (noise appears) and with one (shapes appear).
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ class Recipe:
     loss: Loss = "margin"
     optimiser: Optimiser = "adam"
     learning_rate: float = 0.05
-    steps: int = 512
+    steps: int = 480
     views: int = 1
     scale: tuple[float, float] = (0.75, 1.5)
     rotation: float = 12.0
     shift: float = 0.25
-    noise: tuple[float, float] = (0.3, 0.05)
+    noise: tuple[float, float] = (0.2, 0.0)
     view_blur: float = 0.0
     drop: float = 0.0
-    tv: float = 20.0
+    tv: float = 80.0
     l2: float = 0.0
     blur: float = 0.0
+    remembered: float = 30.0
     decay: float = 1.0
 
 
@@ -50,13 +52,14 @@ _LESSON = Recipe(
     shift=0.0,
     noise=(0.0, 0.0),
     tv=0.0,
+    remembered=0.0,
 )
 
 PRESETS = {
     "default": Recipe(),
     "lesson-noise": _LESSON,
     "lesson-tv": replace(_LESSON, tv=10.0),
-    "maco": Recipe(parameterisation="maco", learning_rate=0.1, tv=0.0),
+    "maco": Recipe(parameterisation="maco", learning_rate=0.1, noise=(0.3, 0.05), tv=0.0, remembered=0.0),
 }
 
 

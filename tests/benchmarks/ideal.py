@@ -1,6 +1,6 @@
 """Ideal images of ten classes by each of several networks, judged by the others on the 8-bit file as re-read.
 
-    python -m tests.benchmarks.ideal WEIGHTS... [--classes zebra,pug] [--preset default] [--seconds 18] [--sheet FILE.png]
+    python -m tests.benchmarks.ideal WEIGHTS... [--classes zebra,pug] [--seed 0] [--steps N] [--sheet FILE.jpg]
     python -m tests.benchmarks.ideal WEIGHTS... --rate          steps a second beside the network's bare forward and backward
     python -m tests.benchmarks.ideal WEIGHTS... --lucent        lucent's default recipe for as long as ours takes
 
@@ -37,6 +37,9 @@ CLASSES = (
     "Siamese cat", "tabby", "zebra", "pug", "flamingo", "school bus", "daisy", "pizza", "goldfish", "analog clock",
 )  # fmt: skip
 
+_TILE = 150
+"""Side of a picture on the sheet: a row of ten is as wide as a page."""
+
 
 def judged(pixels: np.ndarray, index: int, subjects: dict[str, Subject]) -> dict[str, float]:
     """Return the probability each network gives the class, for the file as re-read and preprocessed by its own record."""
@@ -47,13 +50,17 @@ def judged(pixels: np.ndarray, index: int, subjects: dict[str, Subject]) -> dict
     }
 
 
-def table(subjects: dict[str, Subject], classes: list[str], options: dict[str, Any], sheet: Path | None) -> dict[str, Any]:
+def table(
+    subjects: dict[str, Subject], classes: list[str], options: dict[str, Any], sheet: Path | None, seed: int
+) -> dict[str, Any]:
     registry, rows, pictures = Registry(), [], []
     for name, subject in subjects.items():
         for text in classes:
             index = subject.find_class(text)
             started = time.monotonic()
-            result = registry.visualizer("ideal", options).visualize(subject, VisualizationRequest(classes=(index,)))
+            result = registry.visualizer("ideal", options).visualize(
+                subject, VisualizationRequest(classes=(index,), seed=seed)
+            )
             seconds = time.monotonic() - started
             given = judged(result.pictures[0].pixels, index, subjects)
             own = given.pop(name)
@@ -61,10 +68,10 @@ def table(subjects: dict[str, Subject], classes: list[str], options: dict[str, A
             rows.append({"network": name, "class": text, "own": own, "others": others, "seconds": seconds, **given})
             told = " ".join(f"{value:.2f}" for value in given.values())
             print(f"{name:28s} {text:14s} own {own:.3f}  others {others:.3f} ({told})  {seconds:.1f} s", flush=True)
-            caption = f"{text} {100 * own:.0f} %, others {100 * others:.0f} %, by {name}"
+            caption = f"{text} {100 * own:.0f} %, others {100 * others:.0f} % ({name})"
             pictures.append(Picture(f"{name} {text}", result.pictures[0].pixels, caption))
-    if sheet is not None:
-        sheet.write_bytes(encode_png(picture_sheet(pictures, 5)))
+        if sheet is not None:
+            picture_sheet(pictures, len(classes), tile=_TILE).save(sheet, quality=85)
     passed = [row for row in rows if row["own"] >= 0.99 and row["others"] >= 0.95]
     summary = {
         "images": len(rows),
@@ -154,6 +161,8 @@ def main() -> None:
     parser.add_argument("--classes", default=",".join(CLASSES))
     parser.add_argument("--preset", default="default")
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--rate", action="store_true")
     parser.add_argument("--lucent", action="store_true")
@@ -163,13 +172,14 @@ def main() -> None:
     registry = Registry()
     subjects = {path.name: make_subject(f"local-dir:{path}", registry) for path in arguments.weights}
     classes = arguments.classes.split(",")
-    options = {"preset": arguments.preset} | ({"seconds": arguments.seconds} if arguments.seconds else {})
+    given = {"preset": arguments.preset, "seconds": arguments.seconds, "steps": arguments.steps}
+    options = {name: value for name, value in given.items() if value is not None}
     if arguments.rate:
         result: dict[str, Any] = {name: rate(subject) for name, subject in subjects.items()}
     elif arguments.lucent:
         result = against_lucent(subjects, classes, options)
     else:
-        result = table(subjects, classes, options, arguments.sheet)
+        result = table(subjects, classes, options, arguments.sheet, arguments.seed)
     print(json.dumps(result.get("summary", result), indent=2))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result, indent=2))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from tlcore import Registry, Subject, Visualization, VisualizationRequest
-from tlcore.errors import TlcoreError, VisualizationError
+from tlcore.errors import OptionError, TlcoreError, VisualizationError
 from tlcore.subject import make_subject
 from tlcore.testing import VisualizerConformance
 from tlcore.testing.visualizers import small_subject
@@ -58,6 +59,14 @@ def test_weights_that_are_not_numbers_are_told(registry: Registry) -> None:
         next(iter(subject.network.parameters())).fill_(torch.nan)
     with pytest.raises(VisualizationError, match="answer to noise is not finite; are its weights whole"):
         ideal(registry, subject, **QUICK)
+
+
+def test_what_a_network_does_not_remember_cannot_be_kept_to(registry: Registry) -> None:
+    whole = small_subject()
+    forgetful = replace(whole, network=torch.nn.Sequential(*(whole.network[at] for at in range(9) if at != 1)).eval())
+    assert ideal(registry, forgetful, **QUICK).pictures
+    with pytest.raises(OptionError, match="small network has no batch normalisation that remembers its images"):
+        ideal(registry, forgetful, **QUICK, remembered=1.0)
 
 
 @pytest.mark.parametrize(
