@@ -37,7 +37,7 @@ CLASSES = (
     "Siamese cat", "tabby", "zebra", "pug", "flamingo", "school bus", "daisy", "pizza", "goldfish", "analog clock",
 )  # fmt: skip
 
-_TILE = 150
+TILE = 150
 """Side of a picture on the sheet: a row of ten is as wide as a page."""
 
 
@@ -71,7 +71,7 @@ def table(
             caption = f"{text} {100 * own:.0f} %, others {100 * others:.0f} % ({name})"
             pictures.append(Picture(f"{name} {text}", result.pictures[0].pixels, caption))
         if sheet is not None:
-            picture_sheet(pictures, len(classes), tile=_TILE).save(sheet, quality=85)
+            picture_sheet(pictures, len(classes), tile=TILE).save(sheet, quality=85)
     passed = [row for row in rows if row["own"] >= 0.99 and row["others"] >= 0.95]
     summary = {
         "images": len(rows),
