@@ -14,6 +14,7 @@ from tlcore_visualizers.adversarial.attack import Attack, Best
 from tlcore_visualizers.adversarial.ball import Ball, length, of_each
 from tlcore_visualizers.adversarial.goal import Loss
 from tlcore_visualizers.adversarial.problem import Problem
+from tlcore_visualizers.adversarial.restarts import search_again
 
 STANDARD_STEPS = 100
 """What the paper and its reference implementation run; fewer is not the standard attack."""
@@ -51,16 +52,11 @@ class AutoProjectedGradient(Attack):
         return problem.ball(self.epsilon, self.norm)
 
     def compute(self, problem: Problem, best: Best, *, generator: torch.Generator, progress: Progress) -> None:
-        rows = torch.arange(len(problem.images))
-        best.offer(rows, problem.images, problem.goal.margin(problem.logits(problem.images)))
-        total = self.steps * (self.restarts + 1)
-        for restart in range(self.restarts + 1):
-            rows = best.open_rows
-            if len(rows) == 0:
-                break
+        def search(restart: int, rows: torch.Tensor, progress: Progress) -> None:
             ball = self.ball(problem).rows(rows)
-            self._search(problem, best, rows, ball, _start(ball, generator), progress, restart * self.steps)
-        progress(ProgressEvent("apgd", total, total))
+            self._search(problem, best, rows, ball, _start(ball, generator), progress)
+
+        search_again(best, search, stage="apgd", restarts=self.restarts, steps=self.steps, progress=progress)
 
     def _search(
         self,
@@ -70,13 +66,12 @@ class AutoProjectedGradient(Attack):
         ball: Ball,
         start: torch.Tensor,
         progress: Progress,
-        done: int,
     ) -> None:
         """Run from one start until every image is fooled or the steps are spent."""
         search = self._begin(problem, best, rows, start)
         marks = set(checkpoints(self.steps))
         for step in range(self.steps):
-            progress(ProgressEvent("apgd", done + step, self.steps * (self.restarts + 1)))
+            progress(ProgressEvent("apgd", step, self.steps))
             left = (~best.success[search.rows]).nonzero().flatten()
             if len(left) == 0:
                 return
@@ -107,7 +102,7 @@ class AutoProjectedGradient(Attack):
         )
 
     def _step(self, problem: Problem, best: Best, search: _Search, ball: Ball, *, first: bool) -> None:
-        stepped = ball.project(search.images + of_each(search.stride) * ball.direction(search.gradient))
+        stepped = ball.step(search.images, search.gradient, search.stride)
         share = 1.0 if first else _MOMENTUM
         moved = search.images + share * (stepped - search.images) + (1 - share) * (search.images - search.before)
         search.before, search.images = search.images, ball.project(moved)

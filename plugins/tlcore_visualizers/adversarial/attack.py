@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Int64
 from tlcore.progress import Progress, silent
 from tlcore_visualizers.adversarial.ball import Ball, length
 from tlcore_visualizers.adversarial.problem import Problem, check, frozen
-from tlcore_visualizers.adversarial.repair import REPAIR_STEPS, repair
+from tlcore_visualizers.adversarial.repair import REPAIR_STEPS, Repaired, repair
 
 
 @dataclass
@@ -62,7 +62,8 @@ class Best:
             reached & had, cost < self.cost[rows], torch.where(reached == had, margin < self.margin[rows], reached)
         )
         kept = rows[better]
-        self.images[kept] = images[better].detach()
+        for own, place in zip(kept.tolist(), better.nonzero().flatten().tolist(), strict=True):
+            self.images[own].copy_(images[place].detach())
         self.margin[kept], self.cost[kept] = margin[better].detach(), cost[better].detach()
 
 
@@ -144,18 +145,19 @@ class Attack(ABC):
     def _finished(self, problem: Problem, best: Best, saved: bool) -> AttackResult:
         """Return the best so far: within the ball, and where `saved` as an 8-bit file holds it."""
         ball = self.ball(problem)
-        allowed = best.images if ball is None else ball.project(best.images)
+        found = Repaired(best.images.clone(), best.success, torch.zeros_like(best.steps))
         with frozen(problem.network):
-            images, repairs = allowed, torch.zeros_like(best.steps)
+            if ball is not None and not ball.holds(found.images):
+                allowed = ball.project(found.images)
+                found = Repaired(allowed, problem.goal.reached(problem.logits(allowed)), found.steps)
+            change = found.images - problem.images
             if saved:
-                images, repairs = repair(problem, allowed, ball, steps=REPAIR_STEPS if self.repairable else 0)
-            success = problem.goal.reached(problem.logits(images))
-        change = allowed - problem.images
+                found = repair(problem, found, ball, steps=REPAIR_STEPS if self.repairable else 0)
         return AttackResult(
-            images=images,
-            success=success,
+            images=found.images,
+            success=found.success,
             steps=best.steps.clone(),
-            repairs=repairs,
+            repairs=found.steps,
             linf=length(change, "linf"),
             l2=length(change, "l2"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -43,19 +44,37 @@ class Ball:
 
     def project(self, images: torch.Tensor) -> torch.Tensor:
         """Return the nearest allowed pictures."""
-        change = (images - self.origin) * self.mask
-        radius = of_each(self.epsilon)
         if self.norm == "linf":
-            change = torch.maximum(torch.minimum(change, radius), -radius)
-        else:
-            change = change * (radius / of_each(length(change, "l2")).clamp_min(1e-12)).clamp_max(1.0)
+            return images.clamp(*self._bounds)
+        change = (images - self.origin) * self.mask
+        change = change * (of_each(self.epsilon) / of_each(length(change, "l2")).clamp_min(1e-12)).clamp_max(1.0)
         return (self.origin + change).clamp(0.0, 1.0)
 
-    def direction(self, gradient: torch.Tensor) -> torch.Tensor:
-        """Return the change of norm 1 that follows a gradient most closely."""
-        gradient = gradient * self.mask
+    def holds(self, images: torch.Tensor) -> bool:
+        """Tell whether pictures are allowed, but for the rounding of float32."""
+        return bool((self.project(images) - images).abs().max() <= 1e-6)
+
+    @cached_property
+    def _bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the largest norm the least and the greatest values, (images, 3, height, width) each."""
+        reach = of_each(self.epsilon) * self.mask
+        return (self.origin - reach).clamp_min(0.0), (self.origin + reach).clamp_max(1.0)
+
+    def step(self, images: torch.Tensor, gradient: torch.Tensor, stride: torch.Tensor) -> torch.Tensor:
+        """Return allowed pictures, moved as far as a stride along a gradient.
+
+        Args:
+            images: (images, 3, height, width).
+            gradient: of the same shape.
+            stride: of each image how far, measured by the ball's norm, (images,).
+        """
+        return self.project(torch.addcmul(images, of_each(stride), self._direction(gradient)))
+
+    def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the change of norm 1 that follows a gradient most closely; projection undoes it outside the mask."""
         if self.norm == "linf":
             return gradient.sign()
+        gradient = gradient * self.mask
         return gradient / of_each(length(gradient, "l2")).clamp_min(1e-12)
 
     def random(self, generator: torch.Generator) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from tlcore.epsilon import Norm
 from tlcore.progress import Progress, ProgressEvent
 from tlcore_visualizers.adversarial.attack import Attack, Best
-from tlcore_visualizers.adversarial.ball import Ball, of_each
+from tlcore_visualizers.adversarial.ball import Ball
 from tlcore_visualizers.adversarial.goal import Loss
 from tlcore_visualizers.adversarial.problem import Problem
 
@@ -40,7 +40,7 @@ class FastGradient(Attack):
         rows = torch.arange(len(problem.images))
         logits, _, gradient = problem.gradient(problem.images, partial(problem.goal.objective, loss=self.loss))
         best.offer(rows, problem.images, problem.goal.margin(logits))
-        stepped = ball.project(problem.images + of_each(ball.epsilon) * ball.direction(gradient))
+        stepped = ball.step(problem.images, gradient, ball.epsilon)
         best.steps += 1
         best.offer(rows, stepped, problem.goal.margin(problem.logits(stepped)))
         progress(ProgressEvent("fgsm", 1, 1))

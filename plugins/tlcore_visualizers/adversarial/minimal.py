@@ -61,7 +61,7 @@ class MinimalEpsilon(Attack):
         found = Best(part.images)
         settings = ProjectedGradient(epsilon=self.largest, norm=self.norm, steps=self.steps)
         start = self._start(part, ball, best, rows)
-        descend(settings, part, found, ball, torch.arange(len(rows)), start, progress=_nothing, done=0, total=self.steps)
+        descend(settings, part, found, ball, torch.arange(len(rows)), start)
         best.steps[rows] += found.steps
         best.offer(rows, found.images, found.margin, length(found.images - part.images, self.norm))
         return found.success
@@ -76,7 +76,3 @@ class MinimalEpsilon(Attack):
 
 _ROUNDS = 20
 """Enough to double from one level to all of them and to bisect to a hundredth of a level."""
-
-
-def _nothing(event: ProgressEvent) -> None:
-    """The rounds are reported, not their steps."""

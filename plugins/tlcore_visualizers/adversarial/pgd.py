@@ -8,11 +8,12 @@ from functools import partial
 import torch
 
 from tlcore.epsilon import Norm
-from tlcore.progress import Progress, ProgressEvent
+from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore_visualizers.adversarial.attack import Attack, Best
 from tlcore_visualizers.adversarial.ball import Ball, of_each
 from tlcore_visualizers.adversarial.goal import Loss
 from tlcore_visualizers.adversarial.problem import Problem
+from tlcore_visualizers.adversarial.restarts import search_again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +50,12 @@ class ProjectedGradient(Attack):
         return problem.ball(self.epsilon, self.norm)
 
     def compute(self, problem: Problem, best: Best, *, generator: torch.Generator, progress: Progress) -> None:
-        rows = torch.arange(len(problem.images))
-        best.offer(rows, problem.images, problem.goal.margin(problem.logits(problem.images)))
-        total = self.steps * (self.restarts + 1)
-        for restart in range(self.restarts + 1):
-            rows = best.open_rows
-            if len(rows) == 0:
-                break
+        def search(restart: int, rows: torch.Tensor, progress: Progress) -> None:
             ball = self.ball(problem).rows(rows)
             start = ball.random(generator) if self.random_start or restart else ball.origin
-            descend(self, problem, best, ball, rows, start, progress=progress, done=restart * self.steps, total=total)
-        progress(ProgressEvent("pgd", total, total))
+            descend(self, problem, best, ball, rows, start, progress=progress)
+
+        search_again(best, search, stage="pgd", restarts=self.restarts, steps=self.steps, progress=progress)
 
 
 def descend(
@@ -70,9 +66,7 @@ def descend(
     rows: torch.Tensor,
     start: torch.Tensor,
     *,
-    progress: Progress,
-    done: int,
-    total: int,
+    progress: Progress = silent,
 ) -> None:
     """Run one descent of some of the images, each within a ball of its own, and offer what it finds.
 
@@ -83,12 +77,12 @@ def descend(
         ball: of the images that `rows` names.
         rows: which images, (rows,) int64.
         start: where each begins, (rows, 3, height, width).
-        progress: told `done` and the steps since, of `total`.
-        done, total: as above.
+        progress: told the steps done.
     """
-    images, velocity, goal = start, torch.zeros_like(start), problem.goal.rows(rows)
+    images, goal = start.contiguous(memory_format=torch.channels_last), problem.goal.rows(rows)
+    velocity = torch.zeros_like(images)
     for step in range(settings.steps):
-        progress(ProgressEvent("pgd", done + step, total))
+        progress(ProgressEvent("pgd", step, settings.steps))
         logits, _, gradient = problem.gradient(images, partial(goal.objective, loss=settings.loss))
         best.steps[rows] += 1
         margin = goal.margin(logits)
@@ -102,6 +96,5 @@ def descend(
         if settings.momentum:
             velocity = settings.momentum * velocity + gradient / of_each(gradient.abs().flatten(1).mean(1)).clamp_min(1e-20)
             gradient = velocity
-        stride = settings.step_size * of_each(ball.epsilon)
-        images = ball.project(images + stride * ball.direction(gradient))
+        images = ball.step(images, gradient, settings.step_size * ball.epsilon)
     best.offer(rows, images, goal.margin(problem.logits(images)))

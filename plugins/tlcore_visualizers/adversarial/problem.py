@@ -50,7 +50,7 @@ class Problem:
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """Return the network's answer, (images, classes); raises `TlcoreError` where it is not finite."""
         with torch.no_grad():
-            return _finite(self.network(images), "logits")
+            return self._answer(images)
 
     def gradient(
         self, images: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
@@ -66,20 +66,32 @@ class Problem:
         """
         leaf = images.detach().requires_grad_(True)
         with torch.enable_grad():
-            logits = self.network(leaf)
+            logits = self._answer(leaf)
             values = objective(logits)
             (gradient,) = torch.autograd.grad(values.sum(), leaf)
-        return _finite(logits.detach(), "logits"), values.detach(), _finite(gradient, "a gradient")
+        return logits.detach(), values.detach(), _finite(gradient, "a gradient")
+
+    def _answer(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the network's logits; raise where they are not finite or tell other classes apart than the goal's."""
+        logits = _finite(self.network(images), "logits")
+        classes, labels = logits.shape[1], self.goal.labels
+        if classes < 2:
+            raise OptionError(f"the network tells {classes} class apart; there is no other to take an image for")
+        if labels.min() < 0 or labels.max() >= classes:
+            wrong = labels[(labels < 0) | (labels >= classes)][0]
+            raise OptionError(f"the network has classes 0 to {classes - 1}, got label {int(wrong)}")
+        return logits
 
 
 def _finite(values: torch.Tensor, what: str) -> torch.Tensor:
-    if not torch.isfinite(values).all():
+    # A finite sum has finite terms: one pass over the values, and a second only where it is not.
+    if not values.detach().sum().isfinite() and not values.isfinite().all():
         raise TlcoreError(f"the network returned {what} that are not finite (NaN or infinity); are its weights whole?")
     return values
 
 
 def check(problem: Problem) -> None:
-    """Raise unless a problem is one: a network in evaluation mode, pictures in [0, 1], labels it knows."""
+    """Raise unless a problem is one, as far as it shows without asking the network: evaluation mode, pictures in [0, 1]."""
     images, labels = problem.images, problem.goal.labels
     if any(module.training for module in problem.network.modules()):
         raise TlcoreError(
@@ -91,11 +103,6 @@ def check(problem: Problem) -> None:
         raise OptionError("an attack takes pictures of finite numbers in [0, 1]; got others (NaN, or normalised already?)")
     if len(labels) != len(images):
         raise OptionError(f"an attack takes one label for each image, got {len(labels)} for {len(images)}")
-    classes = problem.logits(images[:1]).shape[1]
-    if classes < 2:
-        raise OptionError(f"the network tells {classes} class apart; there is no other to take an image for")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise OptionError(f"the network has classes 0 to {classes - 1}, got label {int(labels.max())}")
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from tlcore.epsilon import LEVELS
@@ -15,25 +17,31 @@ _SHARE = 0.1
 """Share of the pixels that one step moves: those of the largest gradient."""
 
 
-def repair(
-    problem: Problem, images: torch.Tensor, ball: Ball | None, *, steps: int = REPAIR_STEPS
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return pictures of whole levels, and how many one-level steps each needed to fool the network as it did before.
+@dataclass(frozen=True)
+class Repaired:
+    """Pictures, of each whether it reaches the goal, (images,) bool, and the one-level steps it took, (images,) int64."""
+
+    images: torch.Tensor
+    success: torch.Tensor
+    steps: torch.Tensor
+
+
+def repair(problem: Problem, found: Repaired, ball: Ball | None, *, steps: int = REPAIR_STEPS) -> Repaired:
+    """Return pictures of whole levels that fool the network where they did before.
 
     Rounding undoes what minimal-norm attacks found by a hair. Each step moves the tenth of the pixels with the largest
     gradient by one level down the margin, within the ball. Pictures that did not fool the network before are rounded only.
 
     Args:
         problem: network, originals and goal.
-        images: what the attack found, (images, 3, height, width) in [0, 1].
+        found: what the attack found, within the ball.
         ball: what the result must stay within; None for no bound but [0, 1].
         steps: at most; 0 to round only.
     """
-    rounded = _whole(images, ball)
-    repairs = torch.zeros(len(images), dtype=torch.int64)
-    wanted = problem.goal.reached(problem.logits(images))
+    rounded, taken = _whole(found.images, ball), found.steps.clone()
+    success = problem.goal.reached(problem.logits(rounded))
     for _ in range(steps):
-        broken = (wanted & ~problem.goal.reached(problem.logits(rounded))).nonzero().flatten()
+        broken = (found.success & ~success).nonzero().flatten()
         if len(broken) == 0:
             break
         part = problem.rows(broken)
@@ -44,8 +52,9 @@ def repair(
             counts = torch.minimum(counts, bound.room(rounded[broken]))
         moved = rounded[broken] - _largest(gradient * part.changeable, counts) / LEVELS
         rounded[broken] = _whole(moved, bound)
-        repairs[broken] += 1
-    return rounded, repairs
+        success[broken] = part.goal.reached(part.logits(rounded[broken]))
+        taken[broken] += 1
+    return Repaired(rounded, success, taken)
 
 
 def _whole(images: torch.Tensor, ball: Ball | None) -> torch.Tensor:

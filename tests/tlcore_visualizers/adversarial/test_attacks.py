@@ -21,7 +21,7 @@ from tlcore_visualizers.adversarial.goal import Goal
 from tlcore_visualizers.adversarial.minimal import MinimalEpsilon
 from tlcore_visualizers.adversarial.pgd import ProjectedGradient
 from tlcore_visualizers.adversarial.problem import Problem
-from tlcore_visualizers.adversarial.repair import repair
+from tlcore_visualizers.adversarial.repair import Repaired, repair
 from tlcore_visualizers.adversarial.universal import UniversalPerturbation
 
 BOUND: dict[str, Attack] = {
@@ -178,9 +178,9 @@ def test_repair_mends_what_rounding_undoes(mini_pixels: torch.nn.Module, small_p
     found = DeepFool(candidates=2, steps=12, overshoot=0.001).run(problem, saved=False)
     rounded = (found.images * 255).round() / 255
     lost = found.success & ~problem.goal.reached(problem.logits(rounded))
-    repaired, repairs = repair(problem, found.images, None)
-    assert bool(lost.any()) and bool(problem.goal.reached(problem.logits(repaired)).all())
-    assert bool((repairs[lost] > 0).all()) and bool((repairs[~lost] == 0).all())
+    repaired = repair(problem, Repaired(found.images, found.success, torch.zeros_like(found.steps)), None)
+    assert bool(lost.any()) and bool(problem.goal.reached(problem.logits(repaired.images)).all())
+    assert bool((repaired.steps[lost] > 0).all()) and bool((repaired.steps[~lost] == 0).all())
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,26 @@ def test_fooled_images_cost_no_more_steps(affine: Affine) -> None:
     problem = away(affine, grey_images())
     result = ProjectedGradient(epsilon=60 / 255, steps=50).run(problem)
     assert int(result.steps.max()) < 50
+
+
+@pytest.mark.parametrize(
+    "attack, asked",
+    [
+        (ProjectedGradient(epsilon=1e-7, steps=10), 10 + 1),
+        (ProjectedGradient(epsilon=1e-7, steps=10, restarts=1), 2 * (10 + 1)),
+        (AutoProjectedGradient(epsilon=1e-7, steps=10), 10 + 1),
+        (FastGradient(epsilon=1e-7), 2),
+    ],
+    ids=["pgd", "pgd-restart", "apgd", "fgsm"],
+)
+@pytest.mark.parametrize("saved", [True, False], ids=["saved", "unsaved"])
+def test_asks_the_network_no_oftener_than_it_must(attack: Attack, asked: int, saved: bool, affine: Affine) -> None:
+    """A gradient a step and one answer for the last place; one more for the picture as it is saved."""
+    problem = away(affine, grey_images())
+    asked_about: list[int] = []
+    affine.register_forward_pre_hook(lambda _, inputs: asked_about.append(len(inputs[0])))
+    attack.run(problem, saved=saved)
+    assert asked_about == [len(problem.images)] * (asked + saved)
 
 
 def test_training_mode_is_refused(affine: Affine) -> None:
