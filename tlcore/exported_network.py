@@ -28,8 +28,8 @@ class ExportedNetwork(torch.nn.Module):
         """Return logits; raises `VisualizationError` where a gradient is asked for."""
         if torch.is_grad_enabled() and inputs.requires_grad:
             raise VisualizationError(
-                f"{self.classifier.path}: an exported file gives answers and no gradients; look into the bundle it came "
-                "from, or fool it by queries: tl adversarial --method square"
+                f"{self.classifier.path}: an exported file gives answers and no gradients; give the bundle it came from, "
+                "or ask for answers only: 'tl explain --method occlusion', 'tl adversarial --method square'"
             )
         preprocess: Preprocess = self.classifier.preprocess
         mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (preprocess.mean, preprocess.std))

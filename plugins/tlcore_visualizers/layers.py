@@ -98,7 +98,9 @@ def choose_layer(layers: Sequence[Layer], name: str) -> Layer:
         raise VisualizationError("the network has no layer whose output lies on a grid over the image")
     hint = did_you_mean(name, names) or ";"
     few = ", ".join(layer.name for layer in last_of_each_size(layers))
-    raise VisualizationError(f"the network has no layer {name!r}{hint} '--layers' lists all {len(names)}, among them {few}")
+    raise VisualizationError(
+        f"the network has no layer {name!r}{hint} 'tl features MODEL --layers' lists all {len(names)}, among them {few}"
+    )
 
 
 def last_of_each_size(layers: Sequence[Layer]) -> tuple[Layer, ...]:

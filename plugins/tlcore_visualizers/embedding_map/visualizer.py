@@ -28,7 +28,10 @@ class Map(Visualizer):
         if request.dataset is None:
             raise VisualizationError("a map is made of a dataset; name a folder of photos with --dataset")
         if subject.backbone is None:
-            raise VisualizationError(f"{subject.name} says nothing of its backbone, whose features a map is made of")
+            raise VisualizationError(
+                f"{subject.name} says nothing of its backbone, whose features a map is made of; "
+                "give a bundle, or the backbone's name"
+            )
         head = subject.head
         found = embed(
             request.dataset,

@@ -142,10 +142,10 @@ class _Case:
 
 def _logits(subject: Subject, inputs: torch.Tensor, name: str, options: ExplainOptions) -> torch.Tensor:
     """Return the logits of the image; raise where they are not finite, or a gradient is needed and none can be had."""
-    logits: torch.Tensor = subject.network(inputs.clone().requires_grad_())
+    needing = [method for method in options.methods if method not in _WITHOUT_GRADIENT]
+    logits: torch.Tensor = subject.network(inputs.clone().requires_grad_(bool(needing)))
     if not torch.isfinite(logits).all():
         raise VisualizationError(f"{subject.name} gives logits of {name} that are not finite; are its weights whole?")
-    needing = [method for method in options.methods if method not in _WITHOUT_GRADIENT]
     if needing and not logits.requires_grad:
         raise VisualizationError(
             f"{subject.name}: its logits have no gradient, which {needing[0]} is made of; choose occlusion"
