@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tlcore import TrainResult
+from tlcore.picture_sheet import TILE
 from tlcore_cli.command import Settings
 from tlcore_cli.main import tl
 
@@ -53,3 +54,14 @@ def test_the_command_makes_the_picture(
         assert abs(made.shape[0] - shown.shape[0]) <= 40 and made.shape[1] == shown.shape[1]
     if name == "feature-maps":
         assert np.abs(made.astype(float) - shown).mean() < 12  # the very picture, but for its compression
+    if name == "saliency":
+        assert same_cells(made, shown) == [True, False, True, True, True, True]  # Score-CAM of 4 channels is another
+        assert same_cells(made[:, ::-1], shown).count(True) < 2, "a mirrored sheet is seen to be wrong"
+
+
+def same_cells(made: np.ndarray, shown: np.ndarray) -> list[bool]:
+    """Of each of a sheet's six pictures whether it is the one shown, but for compression, and no other is more like it."""
+    cells = [12 + column * (TILE + 12) for column in range(6)]
+    first, second = ([sheet[12 : 12 + TILE, left : left + TILE].astype(float) for left in cells] for sheet in (made, shown))
+    apart = np.array([[np.abs(one - other).mean() for other in second] for one in first])
+    return [bool(row.argmin() == index and row[index] < 6) for index, row in enumerate(apart)]

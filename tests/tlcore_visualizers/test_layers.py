@@ -65,7 +65,9 @@ def test_tokens_lie_where_their_patches_are() -> None:
 
 def test_an_unknown_layer_names_the_nearest(mini: Subject) -> None:
     layers = find_layers(mini.network, mini.preprocess.image_size)
-    with pytest.raises(VisualizationError, match=r"no layer 'layr3'; did you mean 'layer3'\? '--layers' lists all"):
+    with pytest.raises(
+        VisualizationError, match=r"no layer 'layr3'; did you mean 'layer3'\? 'tl features MODEL --layers' lists all"
+    ):
         choose_layer(layers, "layr3")
 
 

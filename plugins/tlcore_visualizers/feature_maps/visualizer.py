@@ -7,6 +7,7 @@ from dataclasses import asdict
 from PIL import Image
 
 from tlcore.errors import VisualizationError
+from tlcore.exported_network import ExportedNetwork
 from tlcore.progress import ProgressEvent
 from tlcore.visualizer import Picture, Subject, Visualization, VisualizationRequest, Visualizer
 from tlcore_visualizers.distinct import distinct
@@ -33,6 +34,10 @@ class Features(Visualizer):
         self._options = options
 
     def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
+        if isinstance(subject.network, ExportedNetwork):
+            raise VisualizationError(
+                f"{subject.name}: an exported file shows none of its layers; give the bundle it came from"
+            )
         layers = find_layers(subject.network, subject.preprocess.image_size)
         if self._options.layers:
             return _listing(layers)

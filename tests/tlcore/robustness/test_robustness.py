@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import write_shapes
 from tlcore import Dataset, Registry, TrainResult
@@ -18,6 +20,7 @@ from tlcore.errors import DatasetError, OptionError, PluginError, TlcoreError, V
 from tlcore.progress import ProgressEvent
 from tlcore.robustness import WORST, RobustnessOptions, measure_robustness
 from tlcore.robustness.files import save_robustness
+from tlcore.robustness.plot import plot_robustness
 from tlcore.subject import bundle_subject
 
 FAST = {"steps": 4}
@@ -151,6 +154,33 @@ def test_plot_and_numbers_are_written_at_once(
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(VisualizationError, match="other things"):
         save_robustness(measured, tmp_path / "out", overwrite=True)
+
+
+def is_drawn(plot: np.ndarray, level: float, percent: float, levels: float) -> bool:
+    """Tell whether a plot has a marker of the first curve at (level, percent); `levels` is the largest it shows.
+
+    The axes reach 5 % beyond the curve at the sides, and from -3 to 103 %; their frame is what is darkest all along.
+    """
+    dark = plot.max(axis=2) < 90
+    rows, columns = (np.flatnonzero(dark.mean(axis=side) > 0.6) for side in (1, 0))
+    x = columns[0] + (level + 0.05 * levels) / (1.1 * levels) * (columns[-1] - columns[0])
+    y = rows[-1] - (percent + 3) / 106 * (rows[-1] - rows[0])
+    around = plot[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].astype(int)
+    return bool((around[..., 2] - around[..., 0] > 80).all())
+
+
+def test_the_plot_shows_the_numbers(trained: TrainResult, others: Dataset, registry: Registry) -> None:
+    measured = measure(trained, others, registry, attacks=("pgd",))
+    plot = np.asarray(Image.open(io.BytesIO(plot_robustness(measured))).convert("RGB"))
+    points = [
+        (0.0, measured.clean),
+        *((255 * each.epsilon, each.accuracy) for each in measured.points if each.attack == "pgd"),
+    ]
+    assert len({share.value for _, share in points}) > 1
+    for level, share in points:
+        assert is_drawn(plot, level, 100 * share.value, 24)
+        elsewhere = 100 - 100 * share.value if abs(share.value - 0.5) > 0.3 else 100
+        assert not is_drawn(plot, level, elsewhere, 24)
 
 
 def test_norms_are_not_mixed(trained: TrainResult, others: Dataset, registry: Registry) -> None:

@@ -165,6 +165,18 @@ def test_a_sheet_holds_pictures_of_any_size_with_their_captions() -> None:
     assert len(np.unique(np.asarray(sheet))) > 50
 
 
+def test_a_sheet_holds_the_pictures_in_their_order() -> None:
+    colours = [(200, 30, 30), (30, 160, 30), (30, 30, 200), (180, 160, 20), (20, 160, 180)]
+    pictures = [Picture(str(index), np.full((40, 60, 3), colour, np.uint8)) for index, colour in enumerate(colours)]
+    sheet = np.asarray(picture_sheet(pictures, 2))
+    across, down = TILE + 12, (sheet.shape[0] - 12) // 3
+    for index, colour in enumerate(colours):
+        top, left = 12 + index // 2 * down, 12 + index % 2 * across
+        assert sheet[top + TILE // 2, left + TILE // 2].tolist() == list(colour)
+        assert (sheet[top + TILE : top + down, left : left + TILE] < 128).any(), "its caption stands under it"
+    assert (sheet[12 + 2 * down :, 12 + across :] == 255).all(), "there is no sixth"
+
+
 @pytest.mark.parametrize(
     ("text", "name"), [("a/b:c.png", "a-b-c.png"), ("..", "unnamed"), ("", "unnamed"), ("x" * 200, "x" * 80), ("Siamese cat", "Siamese cat")]
 )  # fmt: skip

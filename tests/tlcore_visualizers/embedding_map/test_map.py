@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from tests.conftest import write_shapes
 from tlcore import Dataset, Registry, Sample, Subject, TrainResult, VisualizationRequest, VisualizeOptions, visualize
 from tlcore.errors import DatasetError, VisualizationError
 from tlcore.images import BytesImage, encode_png
 from tlcore.subject import bundle_subject
+from tlcore.thumbnails import thumbnail
 from tlcore_visualizers.embedding_map import MapOptions
+from tlcore_visualizers.embedding_map.colours import class_colours
 from tlcore_visualizers.embedding_map.embedding import EmbeddingMap, embed
 from tlcore_visualizers.embedding_map.page import map_page
+from tlcore_visualizers.embedding_map.picture import map_picture, photo_picture
 from tlcore_visualizers.embedding_map.thumbnail_sheets import thumbnail_sheets
 from tlcore_visualizers.embedding_map.visualizer import Map
 
@@ -48,6 +51,42 @@ def test_a_bundle_marks_its_mistakes(laid_out: EmbeddingMap) -> None:
     assert laid_out.mistakes.sum() < 18
     assert laid_out._repr_html_().startswith("<figure")
     json.dumps(laid_out.record, allow_nan=False)
+
+
+def dots_drawn(found: EmbeddingMap, pixels: np.ndarray) -> list[bool]:
+    """Of each image that lies apart from all others, whether a dot of its class's colour lies there, ringed if mistaken."""
+    middles = 30 + found.places * (900 - 2 * 30)
+    drawn = []
+    for index, (x, y) in enumerate(middles):
+        apart = np.abs(np.delete(middles, index, axis=0) - (x, y)).max(axis=1).min() > 24
+        if not apart:
+            continue
+        colour = ImageColor.getrgb(class_colours(len(found.class_names))[found.samples[index].label])
+        ring = pixels[round(y), round(x) + 10].astype(int)
+        ringed = bool(ring[0] > ring[1] + 100 and ring[0] > ring[2] + 100)
+        drawn.append(pixels[round(y), round(x)].tolist() == list(colour) and ringed == found.mistakes[index])
+    return drawn
+
+
+def test_dots_lie_where_the_images_do(laid_out: EmbeddingMap) -> None:
+    pixels = map_picture(laid_out).pixels
+    assert len(dots_drawn(laid_out, pixels)) > 5 and all(dots_drawn(laid_out, pixels))
+    for wrong in (pixels[:, 899::-1], pixels[::-1]):
+        assert not all(dots_drawn(laid_out, wrong)), "a mirrored map is seen to be wrong"
+
+
+def test_photos_lie_where_the_images_do(laid_out: EmbeddingMap) -> None:
+    pixels = photo_picture(laid_out).pixels
+    x, y = (round(30 + float(value) * 840) for value in laid_out.places[0])
+    photo = thumbnail(laid_out.samples[0], 44)
+    assert laid_out.mistakes[0] and photo is not None, "mistakes are laid first: nothing hides this one"
+    left, top = x - photo.width // 2, y - photo.height // 2
+    found = [
+        np.abs(pixels[top + down : top + down + photo.height, left + right : left + right + photo.width].astype(int) - photo)
+        for down in (-1, 0, 1)
+        for right in (-1, 0, 1)
+    ]
+    assert min(int(each.max()) for each in found) == 0
 
 
 def test_classes_that_the_bundle_does_not_know_are_no_mistakes() -> None:

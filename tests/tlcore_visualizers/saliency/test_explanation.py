@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from tests.conftest import draw_shape
 from tests.tlcore_visualizers.conftest import RedNetwork, subject_of
-from tlcore import Subject, Visualization, VisualizationRequest
+from tlcore import Registry, Subject, TrainResult, Visualization, VisualizationRequest
 from tlcore.errors import TlcoreError, VisualizationError
 from tlcore.progress import ProgressEvent
+from tlcore.subject import bundle_subject, make_subject
 from tlcore_visualizers.saliency import METHODS, ExplainOptions
 from tlcore_visualizers.saliency.explanation import explain
 from tlcore_visualizers.saliency.visualizer import Explain
@@ -34,6 +37,20 @@ def test_a_library_call_gives_an_array_a_record_and_a_picture(mini: Subject, pho
     assert explanation.record["layer"] == "layer4"
     assert explanation.record["scores"]["insertion"] == explanation.scores.insertion  # type: ignore[union-attr]
     assert explanation._repr_html_().startswith("<figure")
+
+
+def test_an_exported_file_is_explained_by_its_answers_alone(
+    trained: TrainResult, exported: Path, registry: Registry
+) -> None:
+    asked, image = ExplainOptions(method="occlusion", steps=2), draw_shape("circle", 1)
+    (own,) = explain(bundle_subject(trained.bundle), image, options=asked)
+    (found,) = explain(make_subject(str(exported), registry), image, options=asked)
+    assert found.target == own.target and found.scores is not None
+    # The file takes whole levels, and the colour that covers is none.
+    assert np.corrcoef(found.values.ravel(), own.values.ravel())[0, 1] > 0.99
+    for method in set(METHODS) - {"occlusion"}:
+        with pytest.raises(VisualizationError, match=r"answers and no gradients; .* 'tl explain --method occlusion'"):
+            explain(make_subject(str(exported), registry), image, options=ExplainOptions(method=method))
 
 
 def test_the_named_layer_is_used(mini: Subject, photo: Image.Image) -> None:
