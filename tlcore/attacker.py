@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -14,6 +15,25 @@ from tlcore.visualizer import Subject
 
 _SLACK = 1e-4
 """Levels of 255 that an L2 distance may exceed its bound by, for rounding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackRequest:
+    """What an attacker is asked to do.
+
+    Attributes:
+        images: what the network is fed, as `Preprocess.pixels` returns it.
+        labels: the true class of each, which is to be left.
+        epsilon: how far, in units of pixel values where white is 1.
+        seed: of anything random.
+        progress: told how far it is.
+    """
+
+    images: UInt8[np.ndarray, "images height width 3"] = field(repr=False)
+    labels: Int64[np.ndarray, " images"] = field(repr=False)
+    epsilon: float
+    seed: int = 0
+    progress: Progress = silent
 
 
 class Attacker(ABC):
@@ -28,45 +48,24 @@ class Attacker(ABC):
         """What epsilon is measured by: the largest change of a pixel, or the length of the whole change."""
 
     @abstractmethod
-    def perturb(
-        self,
-        subject: Subject,
-        images: UInt8[np.ndarray, "images height width 3"],
-        labels: Int64[np.ndarray, " images"],
-        *,
-        epsilon: float,
-        seed: int,
-        progress: Progress,
-    ) -> UInt8[np.ndarray, "images height width 3"]:
-        """Return pictures that the network no longer takes for `labels`, as far as it can. Callers use `attack`."""
+    def perturb(self, subject: Subject, request: AttackRequest) -> UInt8[np.ndarray, "images height width 3"]:
+        """Return pictures that the network no longer takes for their labels, as far as it can. Callers use `attack`."""
 
-    def attack(
-        self,
-        subject: Subject,
-        images: UInt8[np.ndarray, "images height width 3"],
-        labels: Int64[np.ndarray, " images"],
-        *,
-        epsilon: float,
-        seed: int = 0,
-        progress: Progress = silent,
-    ) -> UInt8[np.ndarray, "images height width 3"]:
+    def attack(self, subject: Subject, request: AttackRequest) -> UInt8[np.ndarray, "images height width 3"]:
         """Change pictures so that a network no longer takes them for what they are.
 
         Args:
             subject: the network.
-            images: what it is fed, as `Preprocess.pixels` returns it.
-            labels: the true class of each, which is to be left.
-            epsilon: how far, in units of pixel values where white is 1.
-            seed: of anything random.
-            progress: told how far it is.
+            request: the pictures, and how far they may be changed.
 
         Returns:
-            pictures within epsilon of `images`, those that resisted among them.
+            pictures within epsilon of the request's, those that resisted among them.
 
         Raises:
             PluginError: what came back are no such pictures, or they are further away than epsilon.
         """
-        found = self.perturb(subject, images, labels, epsilon=epsilon, seed=seed, progress=progress)
+        images, epsilon = request.images, request.epsilon
+        found = self.perturb(subject, request)
         who = type(self).__name__
         if not isinstance(found, np.ndarray) or found.shape != images.shape or found.dtype != np.uint8:
             told = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__

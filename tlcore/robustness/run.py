@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from tlcore.attacker import Attacker
+from tlcore.attacker import Attacker, AttackRequest
 from tlcore.bundle import Bundle
 from tlcore.dataset import Dataset, LeftOut, Sample
 from tlcore.epsilon import LEVELS
@@ -218,10 +218,9 @@ class _Run:
                     return False
                 rows = np.flatnonzero(standing)
                 if len(rows):
-                    changed = attacker.attack(
-                        self.subject, pixels[rows], labels[rows], epsilon=epsilon, seed=self.options.seed + start
-                    )
-                    standing[rows] = self._right(changed, labels[rows])
+                    seed = self.options.seed + start
+                    asked = AttackRequest(images=pixels[rows], labels=labels[rows], epsilon=epsilon, seed=seed)
+                    standing[rows] = self._right(attacker.attack(self.subject, asked), labels[rows])
                 found[name, epsilon] = standing.copy()
                 done += 1
         self.clean.append(clean)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 
-from tlcore.attacker import Attacker
+from tlcore.attacker import Attacker, AttackRequest
 from tlcore.epsilon import Norm
 from tlcore.errors import OptionError, VisualizationError, did_you_mean
 from tlcore.exported_network import ExportedNetwork
-from tlcore.progress import Progress, ProgressEvent
+from tlcore.progress import ProgressEvent
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
 from tlcore_visualizers.adversarial.attack import AttackResult
 from tlcore_visualizers.adversarial.choice import make_attack, steps_of
@@ -52,25 +52,18 @@ class Adversarial(Visualizer, Attacker):
     def norm(self) -> Norm:
         return self.options.norm
 
-    def perturb(
-        self,
-        subject: Subject,
-        images: UInt8[np.ndarray, "images height width 3"],
-        labels: Int64[np.ndarray, " images"],
-        *,
-        epsilon: float,
-        seed: int,
-        progress: Progress,
-    ) -> UInt8[np.ndarray, "images height width 3"]:
+    def perturb(self, subject: Subject, request: AttackRequest) -> UInt8[np.ndarray, "images height width 3"]:
         if self.options.method not in WITHIN_EPSILON:
             raise OptionError(
                 f"attack {self.options.method!r} has no epsilon to measure robustness by; take {', '.join(WITHIN_EPSILON)}"
             )
-        attack = make_attack(replace(self.options, epsilon=epsilon))
+        attack = make_attack(replace(self.options, epsilon=request.epsilon))
         problem = Problem(
-            network=PixelNetwork(subject).eval(), images=to_tensor(images), goal=Goal(labels=torch.from_numpy(labels))
+            network=PixelNetwork(subject).eval(),
+            images=to_tensor(request.images),
+            goal=Goal(labels=torch.from_numpy(request.labels)),
         )
-        return to_pixels(attack.run(problem, seed=seed, progress=progress).images)
+        return to_pixels(attack.run(problem, seed=request.seed, progress=request.progress).images)
 
     def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
         if not request.images:

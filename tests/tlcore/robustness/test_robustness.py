@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.conftest import write_shapes
 from tlcore import Dataset, Registry, TrainResult
-from tlcore.attacker import Attacker
+from tlcore.attacker import Attacker, AttackRequest
 from tlcore.errors import DatasetError, OptionError, PluginError, TlcoreError, VisualizationError
 from tlcore.progress import ProgressEvent
 from tlcore.robustness import WORST, RobustnessOptions, measure_robustness
@@ -107,8 +107,8 @@ class _Wrong(Attacker):
     returned: Any
     norm: Any = "linf"
 
-    def perturb(self, subject: Any, images: Any, labels: Any, **others: Any) -> Any:
-        return self.returned(images)
+    def perturb(self, subject: Any, request: AttackRequest) -> Any:
+        return self.returned(request.images)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,8 @@ class _Wrong(Attacker):
 def test_an_attacker_is_held_to_its_contract(returned: Any, told: str, trained: TrainResult, unchecked_types: None) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     with pytest.raises(PluginError, match=told):
-        _Wrong(returned).attack(bundle_subject(trained.bundle), images, np.array([0, 1]), epsilon=4 / 255)
+        asked = AttackRequest(images=images, labels=np.array([0, 1]), epsilon=4 / 255)
+        _Wrong(returned).attack(bundle_subject(trained.bundle), asked)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +20,11 @@ from tests.conftest import draw_shape
 from tlcore import Registry, Subject, TrainResult, VisualizationRequest, VisualizeOptions, save_visualization, visualize
 from tlcore.errors import OptionError, TlcoreError, UnknownNameError
 from tlcore.images import encode_png
+from tlcore.picture_sheet import TILE
 from tlcore.progress import ProgressEvent
 from tlcore.subject import bundle_subject
+from tlcore_cli.command import Settings
+from tlcore_cli.main import tl
 from tlcore_visualizers.adversarial.options import METHODS, AdversarialOptions
 from tlcore_visualizers.adversarial.visualizer import Adversarial, create
 
@@ -218,11 +224,31 @@ def test_an_exported_file_is_fooled_by_queries_and_gives_no_gradient(exported: P
 CAT = Path(skimage.__file__).parent / "data" / "chelsea.png"
 
 
-@pytest.mark.parametrize("method, confidence", [("pgd", 2.0), ("lesson", 0.0)])
-def test_pictures_of_the_documentation_are_made_again(method: str, confidence: float, mini: Subject) -> None:
+DOCS = Path(__file__).parents[3] / "docs"
+COMMANDS = re.findall(r"tl adversarial mini cat\.png [^\n]+", (DOCS / "adversarial.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["pgd", "lesson"])
+def test_pictures_of_the_documentation_are_made_again(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/adversarial.md: the cat within 4/255 is a zebra; the lesson's descent goes far beyond."""
-    options = AdversarialOptions(method=method, confidence=confidence, steps=40, onnx=False)  # type: ignore[arg-type]
-    request = VisualizationRequest(images=(Image.open(CAT).convert("RGB"),), classes=(mini.find_class("zebra"),))
-    record = Adversarial(options).visualize(mini, request).record["images"][0]
-    assert record["before"]["class"] == "tiger cat" and record["fooled"]
-    assert record["linf_levels"] <= 4 if method == "pgd" else record["linf_levels"] > 100
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tlcore.memory.keep_freed", lambda: None)  # it is for processes of our own
+    shutil.copy(CAT, "cat.png")
+    tl.main([*shlex.split(command)[1:], "--no-onnx", "--quiet"], prog_name="tl", standalone_mode=False, obj=Settings())
+    made = Path(command.rpartition(" ")[2])
+    record = json.loads((made / "record.json").read_text(encoding="utf-8"))["result"]["images"][0]
+    assert record["before"]["class"] == "tiger cat" and record["after"]["class"] == "zebra" and record["fooled"]
+    method = "lesson" if "lesson" in command else "pgd"
+    assert record["linf_levels"] > 100 if method == "lesson" else record["linf_levels"] <= 4
+    original, fooling, difference = (
+        np.asarray(Image.open(made / f"01-cat-{kind}.png")).astype(int) for kind in ("original", "adversarial", "difference")
+    )
+    assert np.abs(fooling - original).max() == record["linf_levels"]
+    left = (original.shape[1] - difference.shape[1]) // 2
+    change = (fooling - original)[:, left : left + difference.shape[1]]
+    assert np.array_equal(difference, (128 + change * max(1, 127 // record["linf_levels"])).clip(0, 255))
+    sheets = [
+        Image.open(path).convert("RGB") for path in (made / "contact-sheet.png", DOCS / f"pictures/adversarial-{method}.png")
+    ]
+    (one, other) = (np.asarray(sheet.crop((0, 0, sheet.width, TILE + 12)), float) for sheet in sheets)
+    assert np.abs(one - other).mean() < 6 and np.abs(one[:, ::-1] - other).mean() > 12
