@@ -29,6 +29,10 @@ def search_again(best: Best, search: Search, *, stage: str, restarts: int, steps
         rows = best.open_rows
         if len(rows) == 0:
             break
-        done = restart * steps
-        search(restart, rows, lambda event, done=done: progress(ProgressEvent(stage, done + event.done, total)))
+        search(restart, rows, _after(progress, restart * steps, total))
     progress(ProgressEvent(stage, total, total))
+
+
+def _after(progress: Progress, before: int, total: int) -> Progress:
+    """Return where one search reports its steps: they are added to those before it."""
+    return lambda event: progress(ProgressEvent(event.stage, before + event.done, total))
