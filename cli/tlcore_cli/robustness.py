@@ -68,11 +68,11 @@ def robustness(
     overwrite: bool,
     as_json: bool,
     settings: tuple[str, ...],
-) -> None:
+) -> int:
     """Measure how much of BUNDLE's accuracy on DATASET survives attacks, by how far they may change an image.
 
     Images that the bundle was trained on, the same files by content, are passed over. Ctrl-C ends it with what is measured
-    by then. The plot and the numbers, with 95 % intervals, are written to a directory.
+    by then, and exit code 130. The plot and the numbers, with 95 % intervals, are written to a directory.
     """
     from tlcore.bundle import load_bundle
     from tlcore.epsilon import Norm, parse_epsilon
@@ -111,6 +111,7 @@ def robustness(
         print_json({**measured.to_dict(), "files": [str(file) for file in files]})
     else:
         show_robustness(measured, directory, own.quiet)
+    return 130 if measured.ended == "interrupted" else 0
 
 
 robustness.params.insert(-4, set_option("dataset", "visualizer"))

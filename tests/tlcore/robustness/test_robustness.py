@@ -22,6 +22,9 @@ from tlcore.robustness import WORST, RobustnessOptions, measure_robustness
 from tlcore.robustness.files import save_robustness
 from tlcore.robustness.plot import plot_robustness
 from tlcore.subject import bundle_subject
+from tlcore_cli.command import Settings
+from tlcore_cli.main import tl
+from tlcore_visualizers.adversarial.visualizer import Adversarial
 
 FAST = {"steps": 4}
 
@@ -98,6 +101,40 @@ def test_interrupted_it_keeps_what_is_measured(trained: TrainResult, others: Dat
 
     measured = measure(trained, others, registry, progress=interrupt)
     assert (measured.images, measured.ended) == (16, "interrupted")
+
+
+def test_interrupted_it_saves_what_is_measured_and_says_so(
+    trained: TrainResult, others: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[AttackRequest] = []
+
+    def unmoved_then_interrupted(self: Attacker, subject: Any, request: AttackRequest) -> np.ndarray:
+        asked.append(request)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        return request.images
+
+    monkeypatch.setattr(Adversarial, "perturb", unmoved_then_interrupted)
+    monkeypatch.setattr("tlcore.memory.keep_freed", lambda: None)  # it is for processes of our own
+    out = tmp_path / "out"
+    command = [
+        "robustness",
+        str(trained.bundle.path),
+        str(others_of(others)),
+        "--attack",
+        "pgd",
+        "--epsilon",
+        "1/255",
+        "--quiet",
+    ]
+    assert tl.main([*command, "--out", str(out)], prog_name="tl", standalone_mode=False, obj=Settings()) == 130
+    assert json.loads((out / "robustness.json").read_text())["ended"] == "interrupted"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def others_of(dataset: Dataset) -> Path:
+    """Return the folder that a dataset of files was read from."""
+    return Path(str(dataset.samples[0].image.path)).parents[1]  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
