@@ -27,7 +27,7 @@ from PIL import Image
 
 from tlcore import Registry, Subject, VisualizationRequest, save_visualization
 from tlcore.images import decode_image
-from tlcore.memory import keep_freed
+from tlcore.machine.memory import keep_freed
 from tlcore.metrics import Share
 from tlcore.subject import make_subject
 from tlcore_visualizers.adversarial.apgd import AutoProjectedGradient

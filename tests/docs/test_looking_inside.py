@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tlcore import TrainResult
-from tlcore.picture_sheet import TILE
+from tlcore.display.picture_sheet import TILE
 from tlcore_cli.command import Settings
 from tlcore_cli.main import tl
 

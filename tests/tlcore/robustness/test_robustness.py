@@ -115,7 +115,7 @@ def test_interrupted_it_saves_what_is_measured_and_says_so(
         return request.images
 
     monkeypatch.setattr(Adversarial, "perturb", unmoved_then_interrupted)
-    monkeypatch.setattr("tlcore.memory.keep_freed", lambda: None)  # it is for processes of our own
+    monkeypatch.setattr("tlcore.machine.memory.keep_freed", lambda: None)  # it is for processes of our own
     out = tmp_path / "out"
     command = [
         "robustness",

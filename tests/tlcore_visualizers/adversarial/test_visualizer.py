@@ -18,9 +18,9 @@ from PIL import Image
 
 from tests.conftest import draw_shape
 from tlcore import Registry, Subject, TrainResult, VisualizationRequest, VisualizeOptions, save_visualization, visualize
+from tlcore.display.picture_sheet import TILE
 from tlcore.errors import OptionError, TlcoreError, UnknownNameError
 from tlcore.images import encode_png
-from tlcore.picture_sheet import TILE
 from tlcore.progress import ProgressEvent
 from tlcore.subject import bundle_subject
 from tlcore_cli.command import Settings
@@ -232,7 +232,7 @@ COMMANDS = re.findall(r"tl adversarial mini cat\.png [^\n]+", (DOCS / "adversari
 def test_pictures_of_the_documentation_are_made_again(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/adversarial.md: the cat within 4/255 is a zebra; the lesson's descent goes far beyond."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tlcore.memory.keep_freed", lambda: None)  # it is for processes of our own
+    monkeypatch.setattr("tlcore.machine.memory.keep_freed", lambda: None)  # it is for processes of our own
     shutil.copy(CAT, "cat.png")
     tl.main([*shlex.split(command)[1:], "--no-onnx", "--quiet"], prog_name="tl", standalone_mode=False, obj=Settings())
     made = Path(command.rpartition(" ")[2])

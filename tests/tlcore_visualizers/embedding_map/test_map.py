@@ -13,10 +13,10 @@ from PIL import Image, ImageColor
 
 from tests.conftest import write_shapes
 from tlcore import Dataset, Registry, Sample, Subject, TrainResult, VisualizationRequest, VisualizeOptions, visualize
+from tlcore.display.thumbnails import thumbnail
 from tlcore.errors import DatasetError, VisualizationError
 from tlcore.images import BytesImage, encode_png
 from tlcore.subject import bundle_subject
-from tlcore.thumbnails import thumbnail
 from tlcore_visualizers.embedding_map import MapOptions
 from tlcore_visualizers.embedding_map.colours import class_colours
 from tlcore_visualizers.embedding_map.embedding import EmbeddingMap, embed
