@@ -196,7 +196,7 @@ def _apgd(network: torch.nn.Module, inputs: torch.Tensor, steps: int) -> None:
     attacks = _optional("torchattacks")
     with torch.no_grad():
         labels = torch.cat([network(part).argmax(1) for part in inputs.split(_BATCH)])
-    for level in (0.1, 0.2, 0.4):
+    for level in (0.2, 0.28):
         own = other = 0
         for part, named in zip(inputs.split(_BATCH), labels.split(_BATCH), strict=True):
             problem = Problem(network=network, images=part, goal=Goal(labels=named))
