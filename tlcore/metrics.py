@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-_NORMAL_975 = 1.959963984540054
+NORMAL_975 = 1.959963984540054
 """The standard normal distribution's 97.5 % quantile."""
 
 
@@ -42,7 +42,7 @@ class Share:
         if total == 0:
             return cls(0, 0, 0.0, 1.0)
         # Written out: scipy's binomtest would also compute a p-value, 4 ms for each of a thousand classes.
-        spread = _NORMAL_975**2 / total
+        spread = NORMAL_975**2 / total
         centre = (correct / total + spread / 2) / (1 + spread)
         half = math.sqrt(correct / total * (1 - correct / total) * spread + spread**2 / 4) / (1 + spread)
         low = centre - half if correct > 0 else 0.0

@@ -15,15 +15,18 @@ import numpy as np
 
 from tlcore.bundle import softmax
 from tlcore.dataset import Sample
+from tlcore.evaluation.curves import one_against_rest
 from tlcore.evaluation.intervals import Estimate
 from tlcore.evaluation.predictions import Predictions
 from tlcore.evaluation.quality import Quality, measure_quality
 from tlcore.images import BytesImage
 from tlcore.metrics import Share
+from tlcore.progress import silent
 
 PRIOR = np.array([0.35, 0.25, 0.2, 0.12, 0.08])
 MEASURES = (
     "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "calibration_gap", "calibration_error",
+    "macro_area", "macro_average_precision",
 )  # fmt: skip
 
 
@@ -60,8 +63,11 @@ def truth(world: World, images: int) -> dict[str, float]:
 def estimates(predictions: Predictions, resamples: int) -> Iterator[tuple[str, Estimate]]:
     quality: Quality = measure_quality(predictions, resamples=resamples, seed=0)
     yield "accuracy", Estimate.of_share(Share.of(int(predictions.correct.sum()), len(predictions.samples)))
+    curves = one_against_rest(predictions, silent, resamples=resamples, seed=0)
     for name in MEASURES[1:]:
-        yield name, getattr(quality, name)
+        estimate = getattr(curves if name.startswith("macro_a") else quality, name)
+        assert estimate is not None
+        yield name, estimate
 
 
 def coverage(

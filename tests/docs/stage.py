@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
+import tarfile
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +69,9 @@ def write_stage(place: Path, models: Path) -> Path:
         (place / "weights" / name).symlink_to(MINI)
     shutil.copy(place / "photos" / "Dog" / "4025.jpg", place / "photo.jpg")
     shutil.copy(place / "photos" / "Dog" / "4026.jpg", place / "dog.jpg")
+    for content in pets_archives().values():
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            archive.extractall(place / "oxford-iiit-pet", filter="data")
     Image.open(ROOT / "docs" / "pictures" / "cat.jpg").save(place / "cat.png")
     rows = [f"{file.relative_to(place)},{file.parent.name},{'ab'[int(file.stem) % 2]}" for file in place.glob("photos/*/*")]
     (place / "photos.csv").write_text("\n".join(["path,label,camera", *rows]))

@@ -28,7 +28,7 @@ MADE = {
 
 def pictures() -> list[tuple[str, str]]:
     """Name of each picture and the last command in the block under it."""
-    blocks = re.findall(r"!\[[^\]]+\]\(pictures/([\w-]+)\.jpg\)\n\n```sh\n(.*?)```", PAGE, re.S)
+    blocks = re.findall(r"!\[[^\]]+\]\(pictures/([\w-]+)\.jpg\)\n\n<!--[^\n]*-->\n```sh\n(.*?)```", PAGE, re.S)
     return [(name, commands.strip().splitlines()[-1]) for name, commands in blocks]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from tlcore.evaluation.curve_areas import columns, estimate_areas
+from tlcore.evaluation.intervals import Estimate
 from tlcore.evaluation.predictions import Predictions
 from tlcore.progress import Progress, ProgressEvent
 
@@ -26,15 +28,15 @@ class ClassCurve:
 
     Attributes:
         name: of the class.
-        area: under the ROC curve, in [0, 1].
-        average_precision: in [0, 1].
+        area: under the ROC curve, in [0, 1], with its interval.
+        average_precision: in [0, 1], with its interval.
         roc: (false positive rate, true positive rate), each (points,); None where the curve is not kept.
         precision_recall: (recall, precision), likewise.
     """
 
     name: str
-    area: float
-    average_precision: float
+    area: Estimate
+    average_precision: Estimate
     roc: tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]] | None
     precision_recall: tuple[Float64[np.ndarray, " others"], Float64[np.ndarray, " others"]] | None
 
@@ -42,8 +44,8 @@ class ClassCurve:
         """Return the curve as JSON-ready values."""
         return {
             "class": self.name,
-            "area": self.area,
-            "average_precision": self.average_precision,
+            "area": self.area.to_dict(),
+            "average_precision": self.average_precision.to_dict(),
             "roc": [axis.tolist() for axis in self.roc] if self.roc else None,
             "precision_recall": [axis.tolist() for axis in self.precision_recall] if self.precision_recall else None,
         }
@@ -55,28 +57,35 @@ class Curves:
 
     Attributes:
         classes: those that have images, and others than their own to be told from.
-        macro_area: mean area under the ROC curve.
-        macro_average_precision: mean average precision.
+        macro_area: mean area under the ROC curve, with its interval.
+        macro_average_precision: mean average precision, with its interval.
         missing: why there are none, or empty.
     """
 
     classes: tuple[ClassCurve, ...]
-    macro_area: float | None
-    macro_average_precision: float | None
+    macro_area: Estimate | None
+    macro_average_precision: Estimate | None
     missing: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curves as JSON-ready values."""
         return {
             "classes": [curve.to_dict() for curve in self.classes],
-            "macro_area": self.macro_area,
-            "macro_average_precision": self.macro_average_precision,
+            "macro_area": self.macro_area.to_dict() if self.macro_area else None,
+            "macro_average_precision": self.macro_average_precision.to_dict() if self.macro_average_precision else None,
             "missing": self.missing,
         }
 
 
-def one_against_rest(predictions: Predictions, progress: Progress) -> Curves:
-    """Return each class's curves by its probability, where there are at most `MOST_CLASSES` of them."""
+def one_against_rest(predictions: Predictions, progress: Progress, *, resamples: int, seed: int) -> Curves:
+    """Return each class's curves by its probability, where there are at most `MOST_CLASSES` of them.
+
+    Args:
+        predictions: what was said of the images.
+        progress: told how far it is.
+        resamples: of the intervals' bootstrap.
+        seed: of the bootstrap.
+    """
     if predictions.known > MOST_CLASSES:
         return _none(f"with {predictions.known:,} classes, over {MOST_CLASSES}, one against the rest says little")
     told = [
@@ -86,16 +95,18 @@ def one_against_rest(predictions: Predictions, progress: Progress) -> Curves:
     ]
     if not told:
         return _none("they need images of two classes or more that the model knows")
-    areas = []
-    for done, index in enumerate(told):
-        progress(ProgressEvent("curves", done, len(told)))
-        areas.append(_areas(predictions, index))
-    progress(ProgressEvent("curves", len(told), len(told)))
-    kept = set(sorted(range(len(told)), key=lambda position: areas[position][0])[:MOST_CURVES])
+    progress(ProgressEvent("curves", 0, 1))
+    true = columns(predictions.labels, told)
+    areas, precisions = estimate_areas(predictions.probabilities[:, told], true, resamples=resamples, seed=seed)
+    progress(ProgressEvent("curves", 1, 1))
+    kept = set(sorted(range(len(told)), key=lambda position: areas[position].value)[:MOST_CURVES])
     return Curves(
-        classes=tuple(_curve(predictions, index, *areas[position], position in kept) for position, index in enumerate(told)),
-        macro_area=float(np.mean([area for area, _ in areas])),
-        macro_average_precision=float(np.mean([precision for _, precision in areas])),
+        classes=tuple(
+            _curve(predictions, index, areas[position], precisions[position], position in kept)
+            for position, index in enumerate(told)
+        ),
+        macro_area=areas[-1],
+        macro_average_precision=precisions[-1],
     )
 
 
@@ -103,14 +114,7 @@ def _none(reason: str) -> Curves:
     return Curves(classes=(), macro_area=None, macro_average_precision=None, missing=reason)
 
 
-def _areas(predictions: Predictions, index: int) -> tuple[float, float]:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    true, score = predictions.labels == index, predictions.probabilities[:, index]
-    return float(roc_auc_score(true, score)), float(average_precision_score(true, score))
-
-
-def _curve(predictions: Predictions, index: int, area: float, average_precision: float, kept: bool) -> ClassCurve:
+def _curve(predictions: Predictions, index: int, area: Estimate, average_precision: Estimate, kept: bool) -> ClassCurve:
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     true, score = predictions.labels == index, predictions.probabilities[:, index]

@@ -61,7 +61,7 @@ def draw_roc(evaluation: Evaluation) -> Figure:
     """Draw the ROC curves that were kept."""
     figure, axes = _figure()
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
-    kept = [(curve.name, curve.area, curve.roc) for curve in evaluation.curves.classes if curve.roc is not None]
+    kept = [(curve.name, curve.area.value, curve.roc) for curve in evaluation.curves.classes if curve.roc is not None]
     for index, (name, area, (false_positive, true_positive)) in enumerate(kept):
         axes.plot(false_positive, true_positive, label=f"{_short(name)}  {area:.3f}", **_line(index))
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
@@ -73,7 +73,9 @@ def draw_precision_recall(evaluation: Evaluation) -> Figure:
     """Draw the precision-recall curves that were kept."""
     figure, axes = _figure()
     curves = evaluation.curves.classes
-    kept = [(curve.name, curve.average_precision, curve.precision_recall) for curve in curves if curve.precision_recall]
+    kept = [
+        (curve.name, curve.average_precision.value, curve.precision_recall) for curve in curves if curve.precision_recall
+    ]
     for index, (name, average, (recall, precision)) in enumerate(kept):
         axes.step(recall, precision, where="pre", label=f"{_short(name)}  {average:.3f}", **_line(index))
     axes.set(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from tlcore.metrics import Share
+from tlcore.metrics import NORMAL_975, Share
 
 BCA_UP_TO = 2000
 """Up to so many images the bias-corrected and accelerated bootstrap is used, which needs each image left out once; above
@@ -35,7 +35,8 @@ class Estimate:
         value: the number.
         low, high: the interval's bounds; None where too few images allow none.
         method: how the interval was made: ``"Wilson"``, ``"bootstrap BCa"``, ``"bootstrap percentile"``,
-            ``"bootstrap studentized"``, ``"bootstrap reflected"`` (see `tlcore.evaluation.calibration`), or ``"none"``.
+            ``"bootstrap studentized"``, ``"bootstrap logit"``, ``"bootstrap reflected"`` (see
+            `tlcore.evaluation.calibration`), or ``"none"``.
 
     Examples:
         >>> print(Estimate(0.25, 0.2, 0.31, "Wilson"))
@@ -128,6 +129,35 @@ def bootstrap_mean(values: Float64[np.ndarray, " images"], *, resamples: int, se
     ratios = (means - mean) / np.maximum(spreads, 1e-12 * spread)
     low, high = mean - spread * np.quantile(ratios, [0.975, 0.025])
     return Estimate(mean, float(low), float(high), "bootstrap studentized")
+
+
+def bootstrap_logit(statistic: Statistic, images: int, *, resamples: int, seed: int) -> list[Estimate]:
+    """Return measures in [0, 1] with intervals that are normal on the scale of the logit, by the bootstrap's standard error.
+
+    For areas under curves, whose bootstrap distribution is short on the side of 1: the intervals of `bootstrap` hold their
+    truth in 86 to 92 % of simulations. At 0 and 1 the interval is that one number.
+
+    Source: Pepe 2003, The statistical evaluation of medical tests for classification and prediction, chapter 5.
+
+    Args:
+        statistic: as in `bootstrap`.
+        images: how many there are; one has no interval.
+        resamples: how many to draw.
+        seed: of the drawing.
+    """
+    values = statistic(np.arange(images)[np.newaxis])[:, 0]
+    if images < 2:
+        return [Estimate(float(value), None, None, "none") for value in values]
+    errors = np.atleast_1d(_resampled(statistic, images, "percentile", resamples, seed).standard_error)
+    return [_logit_interval(float(value), float(error)) for value, error in zip(values, errors, strict=True)]
+
+
+def _logit_interval(value: float, error: float) -> Estimate:
+    if not 0 < value < 1:
+        return Estimate(value, value, value, "bootstrap logit")
+    centre, half = math.log(value / (1 - value)), NORMAL_975 * error / (value * (1 - value))
+    low, high = (1 / (1 + math.exp(-bound)) for bound in (centre - half, centre + half))
+    return Estimate(value, low, high, "bootstrap logit")
 
 
 def _scipy_interval(

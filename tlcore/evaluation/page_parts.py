@@ -80,12 +80,12 @@ def curves(evaluation: Evaluation, plots: Mapping[str, str]) -> str:
     found = evaluation.curves
     if not found.classes:
         return paragraph(f"Not measured: {found.missing}.")
-    worst = sorted(found.classes, key=lambda curve: curve.area)[:_MOST_CURVES]
-    rows = [(name(curve.name), f"{curve.area:.4f}", f"{curve.average_precision:.4f}") for curve in worst]
+    worst = sorted(found.classes, key=lambda curve: curve.area.value)[:_MOST_CURVES]
+    rows = [(name(curve.name), str(curve.area), str(curve.average_precision)) for curve in worst]
     return (
         paragraph(
-            f"Mean area under the ROC curve {found.macro_area:.4f}, ",
-            f"mean average precision {found.macro_average_precision:.4f}.",
+            f"Mean area under the ROC curve {found.macro_area}, ",
+            f"mean average precision {found.macro_average_precision}.",
         )
         + '<div class="plots">'
         + plot(plots.get("roc", ""), "ROC, each class against the rest; of many classes those with the smallest area.")

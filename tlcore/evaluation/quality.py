@@ -91,12 +91,14 @@ def measure_quality(predictions: Predictions, *, resamples: int, seed: int) -> Q
     counts = _Counts(predictions.labels, predictions.predicted, len(predictions.class_names))
     balanced, macro = bootstrap(counts.measures, len(predictions.samples), resamples=resamples, seed=seed)
     confidence = predictions.confidence.astype(np.float64)
+    scores = brier_scores(predictions)
     return Quality(
         balanced_accuracy=balanced,
         macro_f1=macro,
         micro_f1=Estimate.of_share(Share.of(int(predictions.correct.sum()), len(predictions.samples))),
         log_loss=_log_loss(predictions, resamples, seed),
-        brier=bootstrap_mean(brier_scores(predictions), resamples=resamples, seed=seed),
+        # Bounded, so that the studentized interval, made for losses that are not, is too wide.
+        brier=bootstrap(lambda rows: scores[rows].mean(axis=1)[np.newaxis], len(scores), resamples=resamples, seed=seed)[0],
         calibration_error=error_interval(confidence, predictions.correct, resamples=resamples, seed=seed),
         calibration_gap=bootstrap_mean(confidence - predictions.correct, resamples=resamples, seed=seed),
         classes=_classes(predictions),

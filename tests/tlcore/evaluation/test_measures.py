@@ -12,6 +12,7 @@ from tlcore.errors import TlcoreError
 from tlcore.evaluation.abstention import abstention
 from tlcore.evaluation.calibration import BINS, reliability
 from tlcore.evaluation.confusion import confused_cells, most_confused
+from tlcore.evaluation.curve_areas import columns, estimate_areas
 from tlcore.evaluation.curves import one_against_rest
 from tlcore.evaluation.intervals import BCA_UP_TO, bootstrap, bootstrap_mean
 from tlcore.evaluation.mistakes import least_confident, top_losses
@@ -21,6 +22,7 @@ from tlcore.metrics import measure
 from tlcore.progress import silent
 
 PREDICTIONS = made_predictions()
+CURVES = one_against_rest(PREDICTIONS, silent, resamples=200, seed=0)
 LABELS, ANSWERS = PREDICTIONS.labels, PREDICTIONS.predicted
 EXACT = PREDICTIONS.probabilities.astype(np.float64) / PREDICTIONS.probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
 QUALITY = measure_quality(PREDICTIONS, resamples=200, seed=0)
@@ -35,9 +37,9 @@ QUALITY = measure_quality(PREDICTIONS, resamples=200, seed=0)
         (QUALITY.log_loss.value if QUALITY.log_loss else None, metrics.log_loss(LABELS, EXACT)),
         (QUALITY.brier.value, metrics.brier_score_loss(LABELS, EXACT, labels=np.arange(7), scale_by_half=False)),
         (measure(PREDICTIONS.probabilities, LABELS, "abcdefg").log_loss, metrics.log_loss(LABELS, EXACT)),
-        (one_against_rest(PREDICTIONS, silent).macro_area, metrics.roc_auc_score(LABELS, EXACT, multi_class="ovr")),
+        (CURVES.macro_area.value, metrics.roc_auc_score(LABELS, EXACT, multi_class="ovr")),
         (
-            one_against_rest(PREDICTIONS, silent).macro_average_precision,
+            CURVES.macro_average_precision.value,
             metrics.average_precision_score(np.eye(7)[LABELS], EXACT, average="macro"),
         ),
     ],
@@ -100,6 +102,35 @@ def test_the_studentized_interval_is_the_formula_of_the_book() -> None:
     assert ours.low == pytest.approx(values.mean() - np.quantile(ratios, 0.975) * values.std())
     assert ours.high == pytest.approx(values.mean() - np.quantile(ratios, 0.025) * values.std())
     assert ours.method == "bootstrap studentized"
+
+
+@pytest.mark.parametrize("levels", [1000, 4], ids=["few ties", "many ties"])
+def test_areas_of_a_resample_are_scikit_learns(levels: int) -> None:
+    random = np.random.default_rng(3)
+    scores = random.integers(0, levels, (80, 2)).astype(np.float32)
+    true = columns(random.integers(0, 2, 80), [0, 1])
+    areas, precisions = estimate_areas(scores, true, resamples=400, seed=1)
+    for index in range(2):
+        assert areas[index].value == pytest.approx(metrics.roc_auc_score(true[:, index], scores[:, index]))
+        assert precisions[index].value == pytest.approx(metrics.average_precision_score(true[:, index], scores[:, index]))
+    rows = np.random.default_rng(1).integers(0, 80, (400, 80))
+    drawn = [metrics.roc_auc_score(true[row, 0], scores[row, 0]) for row in rows]
+    assert areas[0].low == pytest.approx(np.quantile(drawn, 0.025), abs=0.02)
+    assert areas[0].high == pytest.approx(np.quantile(drawn, 0.975), abs=0.02)
+    assert areas[2].value == pytest.approx((areas[0].value + areas[1].value) / 2)
+
+
+def test_a_resample_without_a_class_says_nothing_of_it() -> None:
+    true = columns(np.array([0] + [1] * 7), [0, 1])
+    areas, _ = estimate_areas(np.linspace(0, 1, 16, dtype=np.float32).reshape(8, 2), true, resamples=100, seed=0)
+    assert all(area.low is not None and np.isfinite([area.low, area.high]).all() for area in areas)
+
+
+def test_too_many_images_and_classes_have_areas_without_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlcore.evaluation.curve_areas.MOST_WORK", 10_000)
+    curves = one_against_rest(PREDICTIONS, silent, resamples=200, seed=0)
+    assert curves.macro_area is not None and CURVES.macro_area is not None
+    assert (curves.macro_area.value, curves.macro_area.low) == (pytest.approx(CURVES.macro_area.value), None)
 
 
 def test_one_image_has_no_bootstrap_interval_and_equal_ones_a_narrow_one() -> None:
