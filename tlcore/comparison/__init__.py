@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from tlcore.comparison.run import Compared, CompareOptions, Comparison, compare
+from tlcore.comparison.options import CompareOptions
+from tlcore.comparison.result import Compared, Comparison
+from tlcore.comparison.run import compare
 
 __all__ = ["CompareOptions", "Compared", "Comparison", "compare"]

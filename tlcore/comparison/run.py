@@ -1,157 +1,27 @@
-"""Comparing backbones and heads on a dataset: accuracy with intervals, paired tests, costs, and which one to take."""
+"""Comparing from top to bottom: the data prepared, every candidate judged, the rows ordered, one recommended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tlcore.comparison.backbone_cost import BackboneCost
-from tlcore.comparison.domain_distance import DomainDistance
 from tlcore.comparison.halving import Halving, halve, standing, useful_shares
-from tlcore.comparison.judge import Candidate, Judge, JudgeSettings
+from tlcore.comparison.judge import Candidate, Judge
 from tlcore.comparison.judgement import Judgement
+from tlcore.comparison.options import CompareOptions
 from tlcore.comparison.recommendation import Limits, Ranked, quickest_of_the_best
+from tlcore.comparison.result import Compared, Comparison
 from tlcore.data.preparation import Preparation, PreparedData, admit, divide
 from tlcore.data.splits import SplitFractions
-from tlcore.dataset import LeftOut, Sample
+from tlcore.dataset import Sample
 from tlcore.deadline import Deadline
 from tlcore.errors import DatasetError, OptionError
 from tlcore.images import IMAGE_SUFFIXES, FileImage
-from tlcore.mcnemar import McNemar, compare_answers
+from tlcore.mcnemar import compare_answers
 from tlcore.metrics import Share
 from tlcore.progress import Progress, silent
 from tlcore.registry import Registry
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareOptions:
-    """What to compare and how.
-
-    Attributes:
-        backbones, heads: names as `Registry.resolve` takes them; every backbone is tried with every head.
-        minutes: after which it stops; small parts of the data then thin the candidates out first. None judges all on all.
-        limits: what the recommended one may cost.
-        reference: folder of photos like those the backbones were trained on; the distance of the data is taken to them.
-        dataset_options: option name to value, for the dataset.
-        settings: how candidates are judged.
-        audit: look for copies first, and keep them in one fold.
-        exclude: exclusion list of images to leave out.
-    """
-
-    backbones: tuple[str, ...]
-    heads: tuple[str, ...] = ("linear",)
-    minutes: float | None = None
-    limits: Limits = field(default_factory=Limits)
-    reference: Path | None = None
-    dataset_options: Mapping[str, object] = field(default_factory=dict)
-    settings: JudgeSettings = field(default_factory=JudgeSettings)
-    audit: bool = True
-    exclude: Path | None = None
-
-    def __post_init__(self) -> None:
-        for kind, names in (("backbone", self.backbones), ("head", self.heads)):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if not names or not all(names):
-                raise OptionError(f"name a {kind} or more to compare, separated by commas")
-            if twice:
-                raise OptionError(f"{kind} {twice[0]!r} is named twice; name it once")
-        if self.minutes is not None and not self.minutes > 0:
-            raise OptionError(f"minutes must be above 0, got {self.minutes:g}")
-        if self.settings.folds < 2:
-            raise OptionError(f"folds must be at least 2, got {self.settings.folds}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """One candidate's result.
-
-    Attributes:
-        backbone, head: its names.
-        share: of the images it was judged on, in (0, 1].
-        images: how many that are.
-        accuracy: by cross-validation.
-        log_loss: likewise.
-        against_best: the test against the most accurate judged on the same images; None for itself and where there is none.
-        cost: of the backbone, here.
-        distance: of the data from the reference photos; None where none were given.
-        engine: what computed its features.
-    """
-
-    backbone: str
-    head: str
-    share: float
-    images: int
-    accuracy: Share
-    log_loss: float
-    against_best: McNemar | None
-    cost: BackboneCost
-    distance: DomainDistance | None
-    engine: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-ready values."""
-        return {
-            "backbone": self.backbone,
-            "head": self.head,
-            "share": self.share,
-            "images": self.images,
-            "accuracy": self.accuracy.to_dict(),
-            "log_loss": self.log_loss,
-            "against_best": self.against_best.to_dict() if self.against_best else None,
-            "cost": self.cost.to_dict(),
-            "distance": self.distance.to_dict() if self.distance else None,
-            "engine": self.engine,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """What comparing gave.
-
-    Attributes:
-        dataset: its name.
-        classes: how many it has.
-        images: how many it has, those left out included.
-        folds: of the cross-validation.
-        rows: the candidates, those judged on most images first, then the most accurate.
-        limits: what the recommended one may cost.
-        recommended: position in `rows` of the one to take; None where none is within the limits.
-        complete: False where the time was over before all were judged.
-        left_out: images that could not be read.
-        notes: what a person should know, one line each.
-        seconds: wall time.
-    """
-
-    dataset: str
-    classes: int
-    images: int
-    folds: int
-    rows: tuple[Compared, ...]
-    limits: Limits
-    recommended: int | None
-    complete: bool
-    left_out: tuple[LeftOut, ...]
-    notes: tuple[str, ...]
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON-ready values."""
-        return {
-            "dataset": self.dataset,
-            "classes": self.classes,
-            "images": self.images,
-            "folds": self.folds,
-            "rows": [row.to_dict() for row in self.rows],
-            "limits": asdict(self.limits),
-            "recommended": self.recommended,
-            "complete": self.complete,
-            "left_out": [{"name": entry.name, "reason": entry.reason} for entry in self.left_out],
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
 
 
 def compare(

@@ -68,13 +68,12 @@ def contact_sheet(dataset: Dataset, *, per_class: int = 8, max_classes: int = 10
         samples = sorted(by_class[label], key=lambda sample: sample.name)
         shown = printable(dataset.class_names[label])
         name = f"class {label}" if font_for(shown, _FONT_SIZE) is None else shown
-        text, font = drawable(f"{name}   {len(samples):,} image{'' if len(samples) == 1 else 's'}", _FONT_SIZE)
-        draw.text((_MARGIN, index * row + _MARGIN // 2), text, _INK, font)
+        counted = f"{len(samples):,} image{'' if len(samples) == 1 else 's'}"
+        _write(draw, (_MARGIN, index * row + _MARGIN // 2), (name, counted))
         for column, sample in enumerate(_spread(samples, per_class)):
             _paste(sheet, draw, sample, (_MARGIN + column * cell, index * row + _LINE + _MARGIN))
     if hidden:
-        text, font = drawable(f"and {hidden:,} classes more", _FONT_SIZE)
-        draw.text((_MARGIN, len(labels) * row), text, _INK, font)
+        _write(draw, (_MARGIN, len(labels) * row), (f"and {hidden:,} classes more",))
     return sheet
 
 
@@ -85,6 +84,15 @@ def sheet_legend(dataset: Dataset) -> dict[str, str]:
         for label, name in enumerate(dataset.class_names)
         if font_for(printable(name), _FONT_SIZE) is None
     }
+
+
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], parts: Sequence[str]) -> None:
+    """Write one part after the other from the left, each in its own font, whichever way its script runs."""
+    left, top = float(corner[0]), corner[1]
+    for part in parts:
+        text, font = drawable(part, _FONT_SIZE)
+        draw.text((left, top), text, _INK, font)
+        left += font.getlength(text) + _FONT_SIZE
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
