@@ -12,15 +12,19 @@ near 1 where one of them is small, and on a GPU where decoding and computing are
 from __future__ import annotations
 
 import argparse
+import io
+import itertools
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from tlcore import Backbone, Registry, Sample
 from tlcore.engines.engine import Engine
@@ -66,6 +70,7 @@ def measure(backbone: Backbone, samples: Sequence[Sample], rounds: int, *, compi
             "tlcore's engine, fed": lambda: run_engine(engine, pixels),
             "ONNX Runtime, fed": onnx_peer(backbone, pixels, Path(directory)),
             **({"torch.compile, fed": compile_peer(backbone, pixels)} if compiled else {}),
+            "a plain script": plain_script(backbone, samples, Path(directory)),
             "extraction": lambda: extract(backbone, samples, Path(directory)),
         }
         seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -87,6 +92,7 @@ def report(backbone: Backbone, choice: str, seconds: dict[str, float], images: i
     decoding, computing, whole = (seconds[name] for name in ("decoding alone", "tlcore's engine, fed", "extraction"))
     print(f"  engine over the best peer                 {best / computing:.2f}")
     print(f"  extraction over the best peer             {best / whole:.2f}")
+    print(f"  extraction over a plain script            {seconds['a plain script'] / whole:.2f}")
     print(f"  extraction over decoding alone            {decoding / whole:.2f}")
     print(f"  extraction over decoding and engine in sum {(decoding + computing) / whole:.2f}")
     print(f"  wall over the larger of the two           {whole / max(decoding, computing):.2f}", flush=True)
@@ -117,13 +123,37 @@ def extract(backbone: Backbone, samples: Sequence[Sample], graphs: Path) -> None
         extractor.extract(samples)
 
 
-def onnx_peer(backbone: Backbone, pixels: np.ndarray, directory: Path) -> Callable[[], None]:
-    """Return a run of a bare session with its own defaults, all cores, batches of 32."""
+def bare_session(backbone: Backbone, directory: Path) -> Any:
+    """Return an ONNX Runtime session with its own defaults: all cores."""
     from tlcore.engines.onnx import graph_file
 
-    onnx_engine(backbone, directory).features(pixels[:1])
+    height, width = backbone.info.preprocess.image_size
+    onnx_engine(backbone, directory).features(np.zeros((1, height, width, 3), np.uint8))
     graph = graph_file(backbone, directory).read_bytes()[:-32]
-    session = import_onnxruntime().InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return import_onnxruntime().InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+
+def plain_script(backbone: Backbone, samples: Sequence[Sample], directory: Path) -> Callable[[], None]:
+    """Return what one would write in an afternoon: Pillow in as many threads as cores, a bare session, batches of 32."""
+    session = bare_session(backbone, directory)
+    preprocess = backbone.info.preprocess
+
+    def decode(sample: Sample) -> np.ndarray:
+        with Image.open(io.BytesIO(sample.image.read())) as image:
+            return preprocess.pixels(image.convert("RGB"))
+
+    def run() -> None:
+        with ThreadPoolExecutor(available_cores()) as pool:
+            decoded = pool.map(decode, samples)
+            while batch := list(itertools.islice(decoded, BATCH)):
+                session.run([OUTPUT], {INPUT: np.stack(batch)})
+
+    return run
+
+
+def onnx_peer(backbone: Backbone, pixels: np.ndarray, directory: Path) -> Callable[[], None]:
+    """Return a run of a bare session on pixels, batches of 32."""
+    session = bare_session(backbone, directory)
 
     def run() -> None:
         for start in range(0, len(pixels), BATCH):
