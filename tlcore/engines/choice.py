@@ -24,7 +24,10 @@ from tlcore.machine.cores import available_cores
 ENGINES = ("auto", "onnx", "torch")
 
 LEAST_WORK = 6e11
-"""Floating-point operations below which a job runs on the backbone's own code: exporting would cost more than it gains."""
+"""Floating-point operations below which nothing is exported for a job: that would cost more than it gains."""
+
+LEAST_PREPARED = 5e10
+"""Floating-point operations below which a job runs on the backbone's own code: preparing torch would cost more too."""
 
 LEAST_COSINE = {"float32": 0.9999}
 LEAST_COSINE_REDUCED = 0.999
@@ -93,8 +96,8 @@ def choose_engine(request: EngineRequest) -> Choice:
     """Choose the engine for a job.
 
     ``auto`` takes what was measured before for this backbone on this machine. Where nothing was and the job is small, it
-    takes the backbone's own code; else it measures the candidates on images of the job and remembers the quickest. An engine
-    whose features differ from the backbone's own is not taken.
+    takes torch or the backbone's own code, unmeasured; else it measures the candidates on images of the job and remembers
+    the quickest. An engine whose features differ from the backbone's own is not taken.
 
     Raises:
         OptionError: there is no such engine.
@@ -107,8 +110,9 @@ def choose_engine(request: EngineRequest) -> Choice:
     if request.asked != "auto":
         return _asked(request, own)
     remembered = _recall(request)
-    if remembered is None and _is_small(request):
-        return Choice(engine=own, reason="few images, so nothing was exported")
+    if remembered is None and (work := _work(request)) < LEAST_WORK:
+        engine = _unexported(request, own) if work >= LEAST_PREPARED else own
+        return Choice(engine=engine, reason="few images, so nothing was exported")
     return _quickest(request, own, remembered)
 
 
@@ -137,14 +141,23 @@ def _torch(backbone: Backbone) -> Engine | None:
     return torch_engine(backbone)
 
 
-def _is_small(request: EngineRequest) -> bool:
-    """Tell whether a job is too small to export for, or its network is none that could be."""
+def _work(request: EngineRequest) -> float:
+    """Return the floating-point operations of a job; none where the network is none that could be exported."""
     from tlcore.engines.torch import work_per_image
 
     try:
-        return request.images * work_per_image(request.backbone) < LEAST_WORK
+        return request.images * work_per_image(request.backbone)
     except BackboneError:
-        return True
+        return 0.0
+
+
+def _unexported(request: EngineRequest, own: Engine) -> Engine:
+    """Return torch where it runs the network in fewer bits and agrees, else the backbone's own code."""
+    candidate, photos = _torch(request.backbone), request.photos(_PROBES)
+    if candidate is None or not len(photos):
+        return own
+    cosine = least_cosine(_features(candidate, photos), own_engine(own.backbone, _PROBES).features(photos))
+    return candidate if cosine >= _least(candidate) else own
 
 
 def _quickest(request: EngineRequest, own: Engine, remembered: Mapping[str, _Measured] | None) -> Choice:
@@ -186,19 +199,21 @@ def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) 
 
 
 def _run(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the features of images and how many a second were computed, the better of two rounds, the first warming up."""
-    parts = [images[start : start + engine.batch_size] for start in range(0, len(images), engine.batch_size)]
-    features = [engine.features(parts[0])]
+    """Return the features of images and how many a second were computed, the better of two rounds after warming up."""
+    engine.features(images[: engine.batch_size])
     best = 0.0
     for _ in range(2):
         started = time.perf_counter()
-        if engine.parallel:
-            with ThreadPoolExecutor(available_cores()) as pool:
-                features = list(pool.map(engine.features, parts))
-        else:
-            features = [engine.features(part) for part in parts]
+        features = _features(engine, images)
         best = max(best, len(images) / (time.perf_counter() - started))
-    return np.concatenate(features), best
+    return features, best
+
+
+def _features(engine: Engine, images: np.ndarray) -> np.ndarray:
+    """Return the features of images, computed as an extraction would."""
+    parts = [images[start : start + engine.batch_size] for start in range(0, len(images), engine.batch_size)]
+    with ThreadPoolExecutor(available_cores() if engine.parallel else 1) as pool:
+        return np.concatenate(list(pool.map(engine.features, parts)))
 
 
 def least_cosine(features: np.ndarray, expected: np.ndarray) -> float:

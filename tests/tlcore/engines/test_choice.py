@@ -75,6 +75,27 @@ def test_a_small_job_exports_nothing(mini: Backbone, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("images", "torch", "chosen"),
+    [(1000, 0.01, "torch"), (1000, 0.2, "backbone"), (1000, None, "backbone"), (100, 0.01, "backbone")],
+    ids=["agrees", "answers-otherwise", "has-none", "not-worth-it"],
+)
+def test_a_job_too_small_to_export_for_runs_on_torch_if_that_agrees(
+    mini: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: int, torch: float | None, chosen: str
+) -> None:
+    def compute(shown: np.ndarray) -> np.ndarray:
+        features = mini.features(shown)
+        noise = np.random.default_rng(0).standard_normal(features.shape).astype(np.float32)
+        length = np.linalg.norm(features, axis=1, keepdims=True)
+        return features + (torch or 0) * length * noise / np.sqrt(features.shape[1]).astype(np.float32)
+
+    candidate = replace(own_engine(mini, 4), name="torch", precision="bfloat16", compute=compute)
+    monkeypatch.setattr(choice, "_torch", lambda _: candidate if torch is not None else None)
+    found = choose_engine(request(mini, tmp_path, images=images))
+    assert (found.engine.name, found.rates) == (chosen, {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_large_job_measures_once_and_remembers(mini: Backbone, kept: Path) -> None:
     first = choose_engine(request(mini, kept))
     assert first.reason == "measured on this machine"
