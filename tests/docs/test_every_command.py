@@ -59,6 +59,7 @@ SHORTER = {
     "tl robustness": ["--images", "2", "--minutes", "0.05"],
     "tl serve": ["--port", "0"],
     "tl train --finetune": ["--set", "finetune.epochs=1", "--set", "backbone.image_size=32"],
+    "python -m tests.benchmarks.ideal": ["--steps", "2", "--classes", "340,254"],
     "python -m tests.benchmarks.tricks": ["--epochs", "1", "--image-size", "32", "--only", "mixup 0.2"],
 }
 """Options that are put behind commands that begin so (or hold all these words), for they would take minutes."""

@@ -16,7 +16,7 @@ from tlcore_cli.main import tl
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "visualizers.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"!\[[^]]*\]\((pictures/[\w-]+\.png)\)\n\n```bash\n(tl ideal mini [^\n]*)\n", PAGE)
+SHOWN = re.findall(r"!\[[^]]*\]\((pictures/[\w-]+\.png)\)\n\n(?:<!-- .* -->\n)?```bash\n(tl ideal mini [^\n]*)\n", PAGE)
 
 
 def test_every_picture_has_its_command() -> None:
@@ -39,7 +39,7 @@ def test_the_command_makes_such_a_picture(
 
 
 def test_the_sheet_of_many_networks_is_made_by_the_benchmark(registry: Registry, tmp_path: Path) -> None:
-    shown = re.search(r"!\[[^]]*\]\((pictures/ten-ideals\.jpg)\)\n\n```text\npython -m tests\.benchmarks\.ideal ", PAGE)
+    shown = re.search(r"!\[[^]]*\]\((pictures/ten-ideals\.jpg)\)\n\n(?:<!-- .* -->\n)?```bash\npython -m tests\.benchmarks\.ideal ", PAGE)
     assert shown
     mini = make_subject("mini", registry)
     made = table({"mini": mini, "again": mini}, ["zebra", "pug"], {"steps": 2}, tmp_path / "sheet.jpg", 0)
