@@ -39,7 +39,8 @@ def test_the_command_makes_such_a_picture(
 
 
 def test_the_sheet_of_many_networks_is_made_by_the_benchmark(registry: Registry, tmp_path: Path) -> None:
-    shown = re.search(r"!\[[^]]*\]\((pictures/ten-ideals\.jpg)\)\n\n(?:<!-- .* -->\n)?```bash\npython -m tests\.benchmarks\.ideal ", PAGE)
+    command = r"```bash\npython -m tests\.benchmarks\.ideal "
+    shown = re.search(rf"!\[[^]]*\]\((pictures/ten-ideals\.jpg)\)\n\n(?:<!-- .* -->\n)?{command}", PAGE)
     assert shown
     mini = make_subject("mini", registry)
     made = table({"mini": mini, "again": mini}, ["zebra", "pug"], {"steps": 2}, tmp_path / "sheet.jpg", 0)
