@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skimage
 from PIL import Image
 
 from tests.conftest import draw_shape
@@ -221,11 +219,10 @@ def test_an_exported_file_is_fooled_by_queries_and_gives_no_gradient(exported: P
         visualize("adversarial", str(exported), [image], VisualizeOptions(options={"method": "pgd"}), registry=registry)
 
 
-CAT = Path(skimage.__file__).parent / "data" / "chelsea.png"
-
-
 DOCS = Path(__file__).parents[3] / "docs"
-COMMANDS = re.findall(r"tl adversarial mini cat\.png [^\n]+", (DOCS / "adversarial.md").read_text(encoding="utf-8"))
+COMMANDS = re.findall(
+    r"tl adversarial mini docs/pictures/cat\.jpg [^\n]+", (DOCS / "adversarial.md").read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=["pgd", "lesson"])
@@ -233,8 +230,8 @@ def test_pictures_of_the_documentation_are_made_again(command: str, tmp_path: Pa
     """docs/adversarial.md: the cat within 4/255 is a zebra; the lesson's descent goes far beyond."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tlcore.machine.memory.keep_freed", lambda: None)  # it is for processes of our own
-    shutil.copy(CAT, "cat.png")
-    tl.main([*shlex.split(command)[1:], "--no-onnx", "--quiet"], prog_name="tl", standalone_mode=False, obj=Settings())
+    own = command.replace("docs/pictures", str(DOCS / "pictures"))
+    tl.main([*shlex.split(own)[1:], "--no-onnx", "--quiet"], prog_name="tl", standalone_mode=False, obj=Settings())
     made = Path(command.rpartition(" ")[2])
     record = json.loads((made / "record.json").read_text(encoding="utf-8"))["result"]["images"][0]
     assert record["before"]["class"] == "tiger cat" and record["after"]["class"] == "zebra" and record["fooled"]
