@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from tlcore.display.fonts import Font, drawable
 from tlcore.display.thumbnails import printable, thumbnail
 from tlcore.visualizer import Picture
 from tlcore_visualizers.embedding_map.colours import class_colours
@@ -14,7 +15,7 @@ from tlcore_visualizers.embedding_map.embedding import EmbeddingMap
 
 _SIDE, _LEGEND, _MARGIN = 900, 260, 30
 _FINER = 2
-_LINE = 26
+_LINE, _FONT_SIZE = 26, 16
 _PAPER, _INK, _WRONG = (255, 255, 255), (28, 31, 35), (200, 0, 30)
 _PHOTO = 44
 
@@ -71,14 +72,16 @@ def caption(found: EmbeddingMap) -> str:
 
 
 def _legend(image: Image.Image, found: EmbeddingMap, colours: tuple[str, ...]) -> None:
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(16)
+    draw = ImageDraw.Draw(image)
+    _, font = drawable("", _FONT_SIZE)
     counts: Mapping[int, int] = dict(zip(*np.unique(found.labels, return_counts=True), strict=True))
     shown = [label for label in range(len(found.class_names)) if counts.get(label)]
     fits = (_SIDE - 2 * _MARGIN) // _LINE - 2
     top = _MARGIN
     for label in shown[:fits]:
         draw.ellipse((_SIDE + 6, top + 4, _SIDE + 18, top + 16), fill=colours[label])
-        draw.text((_SIDE + 26, top), _clipped(f"{found.class_names[label]}  {counts[label]:,}", font), _INK, font)
+        told, own = drawable(printable(f"{found.class_names[label]}  {counts[label]:,}"), _FONT_SIZE)
+        draw.text((_SIDE + 26, top), _clipped(told, own), _INK, own)
         top += _LINE
     if len(shown) > fits:
         draw.text((_SIDE + 26, top), f"and {len(shown) - fits:,} more", _INK, font)
@@ -88,8 +91,7 @@ def _legend(image: Image.Image, found: EmbeddingMap, colours: tuple[str, ...]) -
         draw.text((_SIDE + 26, top), f"mistaken  {int(found.mistakes.sum()):,}", _INK, font)
 
 
-def _clipped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    text = printable(text)
+def _clipped(text: str, font: Font) -> str:
     while font.getlength(text) > _LEGEND - 34 and len(text) > 4:
         text = f"{text[: len(text) // 2 - 1]}…{text[len(text) // 2 + 1 :]}"
     return text
