@@ -128,6 +128,7 @@ class Shell:
         elif words[:2] == ["python", "-m"]:
             with pytest.MonkeyPatch.context() as patch, redirect_stdout(sys.stderr):
                 patch.setattr(sys, "argv", words[2:])
+                patch.delitem(sys.modules, words[2], raising=False)  # other tests import some of these
                 runpy.run_module(words[2], run_name="__main__")
         else:
             raise AssertionError(f"nobody here knows how to run {line!r}")
