@@ -1,10 +1,11 @@
 """The linear head: logistic regression on standardised features, folded back into one linear layer.
 
 Source: the linear evaluation of Kornblith et al. 2019 (Do better ImageNet models transfer better?) and of DINOv2 (Oquab et
-al. 2023): L-BFGS, a sweep of strengths chosen on validation images, then a refit on training and validation images. A
-strength is judged by its log-loss at its own best temperature (Guo et al. 2017), since bundles are calibrated so: by the
-plain log-loss those win that are merely less shy. With few validation images a class the training images are divided as well
-(k-fold cross-validation, Stone 1974), so that the choice rests on all of them.
+al. 2023): L-BFGS, a sweep of strengths chosen by log-loss on validation images, then a refit on training and validation
+images. With few validation images the training images are divided as well (k-fold cross-validation, Stone 1974), so that the
+choice rests on all of them, and a strength is judged by the log-loss at its own best temperature (Guo et al. 2017), since
+bundles are calibrated so: by the plain log-loss those win that are merely less shy. On one division the same images would
+fit the temperature and judge.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tlcore.errors import HeadError
 from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.progress import Progress, ProgressEvent
 from tlcore_heads.logistic import LogisticProblem
-from tlcore_heads.loss import calibrated_log_loss
+from tlcore_heads.loss import calibrated_log_loss, log_loss
 from tlcore_heads.options import LinearOptions
 from tlcore_heads.row_folds import row_folds
 from tlcore_heads.standard import Standardisation
@@ -118,16 +119,17 @@ class LinearHead(Head):
     def _sweep(
         self, divisions: Sequence[_Division], strengths: Sequence[float], progress: Progress
     ) -> Iterator[tuple[float, float, np.ndarray]]:
-        """Yield (calibrated log-loss, C, logits of the first division's images) for each strength.
+        """Yield (log-loss, C, logits of the first division's images) for each strength; calibrated if there are several.
 
         Each strength starts where the last one ended. Stops once the loss has risen three times in a row: weaker
         regularisation then only fits the training images more.
         """
         labels = np.concatenate([division.held.labels for division in divisions])
+        judge = log_loss if len(divisions) == 1 else calibrated_log_loss
         losses: list[float] = []
         for done, strength in enumerate(strengths, 1):
             logits = [division.judge(strength, self._options.max_iterations) for division in divisions]
-            losses.append(calibrated_log_loss(np.concatenate(logits), labels))
+            losses.append(judge(np.concatenate(logits), labels))
             yield losses[-1], strength, logits[0]
             progress(ProgressEvent("linear head", done, len(strengths)))
             if len(losses) > 3 and losses[-4] < losses[-3] < losses[-2] < losses[-1]:
