@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from tlcore import HeadData, Registry
 from tlcore.errors import HeadError
 from tlcore.progress import ProgressEvent
+from tlcore_heads import linear
 from tlcore_heads.linear import LinearHead
 from tlcore_heads.logistic import LogisticProblem
 from tlcore_heads.options import LinearOptions
@@ -54,6 +55,16 @@ def test_it_folds_into_one_layer_and_chooses_by_validation() -> None:
     assert float(min(losses, key=losses.get)) == pytest.approx(fit.record["regularisation"], rel=1e-2)
     assert fit.validation_logits is not None
     assert fit.validation_logits.shape == (400, 10)
+
+
+def test_few_validation_images_do_not_choose_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = digits()
+    wrong = np.roll(labels[400:420], 1)  # by these alone the weakest model is best: it says nothing
+    few = data(features[400:420], wrong)
+    chosen = LinearHead(LinearOptions()).fit(data(features[:400], labels[:400]), few, 10).record["regularisation"]
+    monkeypatch.setattr(linear, "FEW", 0)
+    alone = LinearHead(LinearOptions()).fit(data(features[:400], labels[:400]), few, 10).record["regularisation"]
+    assert alone < 1e-4 < chosen
 
 
 def test_without_validation_images_it_takes_a_middle_strength() -> None:
