@@ -156,8 +156,11 @@ def _unexported(request: EngineRequest, own: Engine) -> Engine:
     candidate, photos = _torch(request.backbone), request.photos(_PROBES)
     if candidate is None or not len(photos):
         return own
-    cosine = least_cosine(_features(candidate, photos), own_engine(own.backbone, _PROBES).features(photos))
-    return candidate if cosine >= _least(candidate) else own
+    expected = own_engine(own.backbone, _PROBES).features(photos)
+    with suppress(BackboneError):
+        if least_cosine(_features(candidate, photos), expected) >= _least(candidate):
+            return candidate
+    return own
 
 
 def _quickest(request: EngineRequest, own: Engine, remembered: Mapping[str, _Measured] | None) -> Choice:

@@ -20,6 +20,7 @@ from threadpoolctl import ThreadpoolController
 from tlcore.backbone import Backbone
 from tlcore.engines.engine import Engine
 from tlcore.engines.folding import fold_batch_norm
+from tlcore.errors import BackboneError
 from tlcore.torch_network import Normalise, PixelEmbedder
 
 _GPU_BATCH = 128
@@ -36,8 +37,9 @@ def torch_engine(backbone: Backbone) -> Engine | None:
     if torch.cuda.is_available():
         return _gpu_engine(backbone)
     embedder = backbone.torch_embedder()
-    if has_bfloat16() and (has_attention(embedder) or not has_depthwise(embedder)):
-        return _cpu_engine(backbone)
+    attention = has_attention(embedder)
+    if has_bfloat16() and (attention or not has_depthwise(embedder)):
+        return _cpu_engine(backbone, attention=attention)
     return None
 
 
@@ -85,11 +87,10 @@ def _gpu_engine(backbone: Backbone) -> Engine:
     )
 
 
-def _cpu_engine(backbone: Backbone) -> Engine:
+def _cpu_engine(backbone: Backbone, *, attention: bool) -> Engine:
     def prepare() -> _Network:
-        if has_attention(backbone.torch_embedder()):
-            return _on_one_thread(_autocast(backbone, torch.device("cpu"), torch.bfloat16))
-        return _on_one_thread(_reduced(backbone))
+        made = _autocast(backbone, torch.device("cpu"), torch.bfloat16) if attention else _reduced(backbone)
+        return _on_one_thread(made)
 
     return Engine(
         name="torch",
@@ -144,7 +145,10 @@ def _reduced(backbone: Backbone) -> _Network:
     def compute(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             inputs = normalise(torch.from_numpy(images)).to(torch.bfloat16, memory_format=torch.channels_last)
-            features: torch.Tensor = embedder(inputs)[0]
+            try:
+                features: torch.Tensor = embedder(inputs)[0]
+            except RuntimeError as error:  # the network makes float32 numbers of its own
+                raise BackboneError(f"backbone {backbone.info.name} cannot run in bfloat16: {error}") from error
         return features.float().numpy()
 
     return compute

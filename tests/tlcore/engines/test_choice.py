@@ -96,6 +96,15 @@ def test_a_job_too_small_to_export_for_runs_on_torch_if_that_agrees(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_job_too_small_to_export_for_goes_on_where_torch_fails(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compute(_: np.ndarray) -> np.ndarray:
+        raise BackboneError("cannot run in bfloat16")
+
+    candidate = replace(own_engine(mini, 4), name="torch", precision="bfloat16", compute=compute)
+    monkeypatch.setattr(choice, "_torch", lambda _: candidate)
+    assert choose_engine(request(mini, None, images=1000)).engine.name == "backbone"
+
+
 def test_a_large_job_measures_once_and_remembers(mini: Backbone, kept: Path) -> None:
     first = choose_engine(request(mini, kept))
     assert first.reason == "measured on this machine"
