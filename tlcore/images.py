@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -21,8 +23,18 @@ from tlcore.errors import ImageError
 MAX_PIXELS = 100_000_000
 """Images with more pixels than this are refused from their header, before decoding: 100 megapixels."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"})
+MAX_FILE_BYTES = 1 << 30
+"""Larger files are refused unread, in bytes: 1 GiB, more than the pixels of `MAX_PIXELS` need in any usual format."""
+
+IMAGE_SUFFIXES = frozenset(
+    {".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo"}
+    | {".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+)
 """Lower-case file name endings that are taken for images when a folder is searched."""
+
+
+_HEIC_STARTS = frozenset(b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"))
+"""Bytes 4 to 12 of a HEIC file (ISO/IEC 23008-12)."""
 
 
 @runtime_checkable
@@ -41,8 +53,8 @@ class FileImage:
     path: Path
 
     def read(self) -> bytes:
-        """Return the file's bytes; raises OSError."""
-        return self.path.read_bytes()
+        """Return the file's bytes; raises OSError, also where it is no plain file or larger than `MAX_FILE_BYTES`."""
+        return _file_bytes(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +75,21 @@ class FolderImage:
         return Path(self.folder, self.name)
 
     def read(self) -> bytes:
-        """Return the file's bytes; raises OSError."""
+        """Return the file's bytes; raises as `FileImage.read`."""
         # Not by way of a `Path`, which would keep the parts of every name for the rest of the process.
-        with open(os.path.join(self.folder, self.name), "rb") as file:
-            return file.read()
+        return _file_bytes(os.path.join(self.folder, self.name))
+
+
+def _file_bytes(path: str | Path) -> bytes:
+    # Not blocking, because opening a named pipe would otherwise wait for somebody to write into it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("a pipe, socket or device, not a plain file")
+        if found.st_size > MAX_FILE_BYTES:
+            raise OSError(f"{found.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
+        return file.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +130,8 @@ def decode_image(data: bytes, name: str = "image", *, coarse_side: int | None = 
     """
     if not data:
         raise ImageError(f"{name}: the file is empty")
+    if data[4:12] in _HEIC_STARTS:
+        _read_heic_too()
     try:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
@@ -117,7 +142,7 @@ def decode_image(data: bytes, name: str = "image", *, coarse_side: int | None = 
             image.load()
             return _to_rgb(_upright(image))
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: not an image that can be read") from None
+        raise ImageError(f"{name}: {_unknown_format(data)}") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} allowed") from None
     except ImageError:
@@ -136,6 +161,22 @@ def decode_image(data: bytes, name: str = "image", *, coarse_side: int | None = 
         Warning,
     ) as error:
         raise ImageError(f"{name}: damaged or truncated: {error}") from error
+
+
+@cache
+def _read_heic_too() -> None:
+    """Let Pillow read HEIC, the format of telephones' cameras, where the package that does is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ModuleNotFoundError:
+        return
+    register_heif_opener()
+
+
+def _unknown_format(data: bytes) -> str:
+    if data[4:12] in _HEIC_STARTS:
+        return "a HEIC photo; reading it takes pip install 'tlcore[heic]'"
+    return "not an image that can be read"
 
 
 def encode_png(image: Image.Image) -> bytes:

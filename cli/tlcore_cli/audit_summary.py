@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
-from rich.markup import escape
 
 from tlcore.audit import AuditReport
 from tlcore.data.summary import DatasetSummary
 from tlcore.dataset import Dataset
 from tlcore.errors import DatasetError
 from tlcore.machine.atomic import write_file
-from tlcore_cli.terminal import notes, results, table, tell_left_out
+from tlcore_cli.terminal import notes, results, shown, table, tell_left_out
 
 _FIRST = 5
 _NAMES = 4
@@ -23,15 +22,15 @@ def show_audit(report: AuditReport, quiet: bool) -> None:
     console = results()
     classes = len({name for counts in report.counts.values() for name in counts})
     known = f", {report.cached:,} known from before" if report.cached else ""
-    console.print(f"{escape(report.dataset)}: {report.images:,} images, {classes:,} classes{known}; {report.seconds:.1f} s")
+    console.print(f"{shown(report.dataset)}: {report.images:,} images, {classes:,} classes{known}; {report.seconds:.1f} s")
     for finding in report.findings:
         colour = "red" if finding.severity == "problem" else "yellow"
-        console.print(f"\n[{colour}]{finding.severity}[/{colour}]  {escape(finding.summary)}")
+        console.print(f"\n[{colour}]{finding.severity}[/{colour}]  {shown(finding.summary)}")
         for entry in finding.entries[:_FIRST]:
-            console.print(f"  {escape(_line(entry.images, entry.note))}")
+            console.print(f"  {shown(_line(entry.images, entry.note))}")
         if finding.count > _FIRST:
             console.print(f"  and {finding.count - _FIRST:,} more")
-        console.print(f"  [dim]{escape(finding.advice)}[/dim]")
+        console.print(f"  [dim]{shown(finding.advice)}[/dim]")
     if not report.findings:
         console.print("[green]nothing found that needs your attention[/green]")
     if report.exclude:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
-
 from tlcore.comparison import Compared, Comparison
-from tlcore_cli.terminal import notes, results, table, tell_left_out
+from tlcore_cli.terminal import notes, results, shown, table, tell_left_out
 
 _COLUMNS = ("backbone", "head", ">accuracy [95 % interval]", ">p", ">images/s", ">ms", ">MB", ">MMACs")
 
@@ -15,7 +13,7 @@ def show_comparison(comparison: Comparison, quiet: bool) -> None:
     console = results()
     judged = comparison.rows[0].images
     console.print(
-        f"{escape(comparison.dataset)}: {judged:,} images, {comparison.classes} classes, "
+        f"{shown(comparison.dataset)}: {judged:,} images, {comparison.classes} classes, "
         f"{comparison.folds}-fold cross-validation"
     )
     partial = any(row.share < 1 for row in comparison.rows)
@@ -31,13 +29,13 @@ def show_comparison(comparison: Comparison, quiet: bool) -> None:
     if comparison.recommended is not None:
         row = comparison.rows[comparison.recommended]
         console.print(
-            f"recommended: [bold]{escape(row.backbone)} + {escape(row.head)}[/bold], {escape(str(row.accuracy))}, "
-            f"{row.cost.milliseconds:.1f} ms: the quickest not clearly worse than the best{escape(_allowed(comparison))}"
+            f"recommended: [bold]{shown(row.backbone)} + {shown(row.head)}[/bold], {shown(str(row.accuracy))}, "
+            f"{row.cost.milliseconds:.1f} ms: the quickest not clearly worse than the best{shown(_allowed(comparison))}"
         )
     tell_left_out(comparison.left_out, quiet)
     side = notes(quiet)
     for note in comparison.notes:
-        side.print(f"[yellow]note:[/yellow] {escape(note)}")
+        side.print(f"[yellow]note:[/yellow] {shown(note)}")
     side.print(f"[dim]compared in {comparison.seconds:.1f} s[/dim]")
 
 

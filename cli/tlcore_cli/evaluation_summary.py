@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 
 from tlcore.evaluation import Evaluation
-from tlcore_cli.terminal import notes, results, table, tell_left_out
+from tlcore_cli.terminal import notes, results, shown, table, tell_left_out
 
 _SHOWN_CLASSES = 40
 _SHOWN_PAIRS = 5
@@ -17,7 +16,7 @@ def show_evaluation(evaluation: Evaluation, quiet: bool) -> None:
     """Print the headline numbers, each class's recall, the most confused pairs, and what else is worth knowing."""
     console = results()
     seen = f"; {evaluation.seen} were trained on and are passed over" if evaluation.seen else ""
-    console.print(f"{escape(evaluation.dataset)}, split {evaluation.split}: {evaluation.images} images{seen}")
+    console.print(f"{shown(evaluation.dataset)}, split {evaluation.split}: {evaluation.images} images{seen}")
     _headline(console, evaluation)
     _classes(console, evaluation)
     confused = [(pair.true, pair.predicted, pair.count) for pair in evaluation.confused[:_SHOWN_PAIRS]]
@@ -27,7 +26,7 @@ def show_evaluation(evaluation: Evaluation, quiet: bool) -> None:
     _worth_knowing(console, evaluation)
     side = notes(quiet)
     for note in evaluation.notes:
-        side.print(f"[yellow]note:[/yellow] {escape(note)}")
+        side.print(f"[yellow]note:[/yellow] {shown(note)}")
     tell_left_out(evaluation.left_out, quiet)
 
 
@@ -77,12 +76,12 @@ def _slices(console: Console, evaluation: Evaluation) -> None:
 def _worth_knowing(console: Console, evaluation: Evaluation) -> None:
     errors, novelty = evaluation.label_errors, evaluation.novelty
     if errors.missing:
-        console.print(f"labels: not checked, {escape(errors.missing)}")
+        console.print(f"labels: not checked, {shown(errors.missing)}")
     else:
         first = ", ".join(case.name for case in errors.suspects[:3])
-        console.print(f"labels: {errors.count} of {errors.judged} are probably wrong{escape(f': {first}') if first else ''}")
+        console.print(f"labels: {errors.count} of {errors.judged} are probably wrong{shown(f': {first}') if first else ''}")
     if novelty is None:
-        console.print(f"unfamiliar images: not measured, {escape(evaluation.novelty_missing)}")
+        console.print(f"unfamiliar images: not measured, {shown(evaluation.novelty_missing)}")
     elif novelty.flagged is None:
         console.print("unfamiliar images: too few training images to choose a threshold")
     else:

@@ -17,6 +17,7 @@ import click
 
 from tlcore.version import __version__
 from tlcore_cli.command import SHARED_OPTIONS, LazyGroup, Settings
+from tlcore_cli.printable import printable
 
 COMMANDS = {
     "train": ("tlcore_cli.train:train", "Train a classifier on a dataset and save it as a bundle."),
@@ -170,7 +171,9 @@ def _refused(error: click.ClickException) -> int:
     """Tell in one line what is wrong with the command line."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "tl"
-    click.echo(f"tl: {' '.join(error.format_message().split())} ('{command} --help' shows what it takes)", err=True)
+    click.echo(
+        f"tl: {printable(' '.join(error.format_message().split()))} ('{command} --help' shows what it takes)", err=True
+    )
     return 2
 
 
@@ -182,7 +185,7 @@ def _told(error: Exception, settings: Settings) -> int:
 
         traceback.print_exception(error)
     expected = isinstance(error, (TlcoreError, OSError)) or _missing(error) != ""
-    text = " ".join(_text(error).split())
+    text = printable(" ".join(_text(error).split()))
     hint = "" if expected or settings.debug else " (this is a bug in tl or a plugin; 'tl --debug ...' shows where)"
     click.echo(f"tl: {text}{hint}", err=True)
     return 2 if expected else 1

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from tlcore.progress import Progress as Report
 from tlcore.progress import ProgressEvent, silent
+from tlcore_cli.printable import printable
 
 if TYPE_CHECKING:
     from tlcore.dataset import LeftOut
@@ -35,6 +36,11 @@ def notes(quiet: bool = False) -> Console:
     return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
 
 
+def shown(text: str) -> str:
+    """Return text from outside as it may stand in what Rich prints: no markup, no control characters."""
+    return escape(printable(text))
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document, alone on stdout."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
@@ -46,7 +52,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(escape(str(cell)) for cell in row))
+        made.add_row(*(shown(str(cell)) for cell in row))
     return made
 
 
@@ -57,7 +63,7 @@ def tell_left_out(left_out: Sequence[LeftOut], quiet: bool, first: int = 10) -> 
     console = notes(quiet)
     console.print(f"[yellow]left out: {len(left_out)}[/yellow]")
     for entry in left_out[:first]:
-        console.print(f"  {escape(entry.reason)}")
+        console.print(f"  {shown(entry.reason)}")
     if len(left_out) > first:
         console.print(f"  and {len(left_out) - first} more (--json lists them all)")
 
@@ -90,10 +96,10 @@ def progress(quiet: bool) -> Iterator[Report]:
             sys.stderr.write(_ERASE_LINE)
             bars.start()
         if event.stage not in tasks:
-            tasks[event.stage] = bars.add_task(escape(event.stage), total=event.total, detail="")
+            tasks[event.stage] = bars.add_task(shown(event.stage), total=event.total, detail="")
         if event.done == event.total or time.monotonic() - shown.get(event.stage, 0.0) > 0.1:
             shown[event.stage] = time.monotonic()
-            bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=escape(event.detail))
+            bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=shown(event.detail))
 
     sys.stderr.write("loading ...")
     sys.stderr.flush()

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tlcore import images
 from tlcore.errors import ImageError
-from tlcore.images import BytesImage, FileImage, decode_image, read_image
+from tlcore.images import MAX_FILE_BYTES, BytesImage, FileImage, FolderImage, ImageSource, decode_image, read_image
 
 
 def encode(image: Image.Image, form: str = "PNG", **settings: object) -> bytes:
@@ -119,6 +123,33 @@ def test_what_is_no_whole_image_is_told_by_name(data: bytes, told: str) -> None:
     with pytest.raises(ImageError) as error:
         decode_image(data, "a.jpg")
     assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["package", "no-package"])
+def test_heic_photos_are_read_where_their_package_is(installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    data = encode(Image.new("RGB", (64, 48), "red"), "HEIF")
+    monkeypatch.setattr(Image, "ID", [form for form in Image.ID if form != "HEIF"])
+    images._read_heic_too.cache_clear()
+    if installed:
+        assert decode_image(data).size == (64, 48)
+    else:
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(ImageError, match=r"a HEIC photo; reading it takes pip install 'tlcore\[heic\]'"):
+            decode_image(data)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("source", [lambda path: FileImage(path), lambda path: FolderImage(str(path.parent), path.name)])
+def test_what_is_no_plain_file_is_told_and_not_waited_for(tmp_path: Path, source: Callable[[Path], ImageSource]) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ImageError, match=r"a\.jpg: cannot be read: a pipe, socket or device, not a plain file"):
+        read_image(source(tmp_path / "pipe.jpg"), "a.jpg")
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)  # without content, so it takes no room on the disk
+    with pytest.raises(ImageError, match="1,073,741,825 bytes, more than the 1,073,741,824 allowed"):
+        read_image(source(tmp_path / "huge.jpg"), "a.jpg")
 
 
 def test_damage_at_any_place_is_either_decoded_or_told() -> None:

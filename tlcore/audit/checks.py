@@ -20,18 +20,19 @@ IMBALANCE = 10
 FEW_IMAGES = 10
 
 _FORMATS = {
-    ".jpg": ("JPEG", "MPO"),
-    ".jpeg": ("JPEG", "MPO"),
-    ".jfif": ("JPEG", "MPO"),
-    ".png": ("PNG",),
-    ".gif": ("GIF",),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), ("JPEG", "MPO")),
+    **dict.fromkeys((".png", ".apng"), ("PNG",)),
+    **dict.fromkeys((".tif", ".tiff"), ("TIFF",)),
+    **dict.fromkeys((".pbm", ".pgm", ".pnm", ".ppm"), ("PPM",)),
+    **dict.fromkeys((".jp2", ".j2k"), ("JPEG2000",)),
+    **dict.fromkeys((".heic", ".heif"), ("HEIF",)),
+    ".avif": ("AVIF",),
     ".bmp": ("BMP", "DIB"),
+    ".gif": ("GIF",),
+    ".tga": ("TGA",),
     ".webp": ("WEBP",),
-    ".tif": ("TIFF",),
-    ".tiff": ("TIFF",),
-    ".ppm": ("PPM",),
-    ".pgm": ("PPM",),
 }
+"""Lower-case file name ending to what Pillow may call the content."""
 
 
 def is_blank(spread: np.ndarray) -> np.ndarray:
