@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ ALL = "all"
 """The name of the one split of a dataset that comes unsplit; `tlcore.data.splits.split_dataset` divides it."""
 
 SPLIT_NAMES = ("train", "validation", "test")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python puts where a file's name is no valid UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Dataset:
         repeated = [name for name, count in Counter(self.class_names).items() if count > 1]
         if repeated:
             raise DatasetError(f"{self.name}: class {repeated[0]!r} is listed twice")
+        unwritable = [name for name in self.class_names if _SURROGATE.search(name)]
+        if unwritable:
+            raise DatasetError(f"{self.name}: class {unwritable[0]!r} is no valid UTF-8 and cannot be saved; rename it")
         if set(self.splits) != {ALL} and not set(self.splits) <= set(SPLIT_NAMES):
             raise DatasetError(
                 f"{self.name}: splits are {', '.join(SPLIT_NAMES)}, or {ALL!r} alone; got {', '.join(self.splits)}"

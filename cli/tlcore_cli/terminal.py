@@ -89,7 +89,7 @@ def progress(quiet: bool) -> Iterator[Report]:
     )
     bars = Progress(*columns, console=console, transient=True)
     tasks: dict[str, TaskID] = {}
-    shown: dict[str, float] = {}
+    last: dict[str, float] = {}
 
     def report(event: ProgressEvent) -> None:
         if not tasks:
@@ -97,8 +97,8 @@ def progress(quiet: bool) -> Iterator[Report]:
             bars.start()
         if event.stage not in tasks:
             tasks[event.stage] = bars.add_task(shown(event.stage), total=event.total, detail="")
-        if event.done == event.total or time.monotonic() - shown.get(event.stage, 0.0) > 0.1:
-            shown[event.stage] = time.monotonic()
+        if event.done == event.total or time.monotonic() - last.get(event.stage, 0.0) > 0.1:
+            last[event.stage] = time.monotonic()
             bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=shown(event.detail))
 
     sys.stderr.write("loading ...")

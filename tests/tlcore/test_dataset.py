@@ -14,6 +14,7 @@ def sample(name: str, label: int = 0, group: str | None = None) -> Sample:
 @pytest.mark.parametrize(
     ("classes", "splits", "told"),
     [(("a", "a"), {"all": (sample("1"),)}, "class 'a' is listed twice"),
+     (("a", "b\udcff"), {"all": (sample("1"),)}, r"class 'b\\udcff' is no valid UTF-8 and cannot be saved; rename it"),
      (("a", "b"), {"all": (sample("1", 2),)}, "1 in all has label 2, but there are 2 classes"),
      (("a", "b"), {"training": (sample("1"),)}, "splits are train, validation, test, or 'all' alone; got training"),
      (("a", "b"), {"all": (sample("1"),), "test": ()}, "or 'all' alone"),
