@@ -77,14 +77,12 @@ class Curves:
         }
 
 
-def one_against_rest(predictions: Predictions, progress: Progress, *, resamples: int, seed: int) -> Curves:
+def one_against_rest(predictions: Predictions, progress: Progress) -> Curves:
     """Return each class's curves by its probability, where there are at most `MOST_CLASSES` of them.
 
     Args:
         predictions: what was said of the images.
         progress: told how far it is.
-        resamples: of the intervals' bootstrap.
-        seed: of the bootstrap.
     """
     if predictions.known > MOST_CLASSES:
         return _none(f"with {predictions.known:,} classes, over {MOST_CLASSES}, one against the rest says little")
@@ -97,16 +95,16 @@ def one_against_rest(predictions: Predictions, progress: Progress, *, resamples:
         return _none("they need images of two classes or more that the model knows")
     progress(ProgressEvent("curves", 0, 1))
     true = columns(predictions.labels, told)
-    areas, precisions = estimate_areas(predictions.probabilities[:, told], true, resamples=resamples, seed=seed)
+    areas = estimate_areas(predictions.probabilities[:, told], true)
     progress(ProgressEvent("curves", 1, 1))
-    kept = set(sorted(range(len(told)), key=lambda position: areas[position].value)[:MOST_CURVES])
+    kept = set(sorted(range(len(told)), key=lambda position: areas.roc[position].value)[:MOST_CURVES])
     return Curves(
         classes=tuple(
-            _curve(predictions, index, areas[position], precisions[position], position in kept)
+            _curve(predictions, index, areas.roc[position], areas.precision[position], position in kept)
             for position, index in enumerate(told)
         ),
-        macro_area=areas[-1],
-        macro_average_precision=precisions[-1],
+        macro_area=areas.macro_roc,
+        macro_average_precision=areas.macro_precision,
     )
 
 

@@ -1,4 +1,4 @@
-"""Estimates with their 95 % intervals, by scipy's bootstrap."""
+"""Estimates with their 95 % intervals, by scipy's bootstrap or the jackknife."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ it the plain percentiles, from which it then differs no more."""
 STUDENTIZED_FROM = 50
 """From so many images on the studentized bootstrap is used for means."""
 
+MOST_ODDS = 3.0
+"""By what factor an image may at most move the odds of an area; 2 makes intervals too short, 8 useless in small classes."""
+
 _BATCH_NUMBERS = 4_000_000
 """Resampled positions held at once."""
 
@@ -35,7 +38,7 @@ class Estimate:
         value: the number.
         low, high: the interval's bounds; None where too few images allow none.
         method: how the interval was made: ``"Wilson"``, ``"bootstrap BCa"``, ``"bootstrap percentile"``,
-            ``"bootstrap studentized"``, ``"bootstrap logit"``, ``"bootstrap reflected"`` (see
+            ``"bootstrap studentized"``, ``"jackknife logit"``, ``"bootstrap reflected"`` (see
             `tlcore.evaluation.calibration`), or ``"none"``.
 
     Examples:
@@ -131,33 +134,33 @@ def bootstrap_mean(values: Float64[np.ndarray, " images"], *, resamples: int, se
     return Estimate(mean, float(low), float(high), "bootstrap studentized")
 
 
-def bootstrap_logit(statistic: Statistic, images: int, *, resamples: int, seed: int) -> list[Estimate]:
-    """Return measures in [0, 1] with intervals that are normal on the scale of the logit, by the bootstrap's standard error.
+def jackknife_logit(value: float, left_out: Float64[np.ndarray, " images"], worth: float) -> Estimate:
+    """Return a measure in [0, 1], such as an area under a curve, with its interval by the jackknife on the logit's scale.
 
-    For areas under curves, whose bootstrap distribution is short on the side of 1: the intervals of `bootstrap` hold their
-    truth in 86 to 92 % of simulations. At 0 and 1 the interval is that one number.
-
-    Source: Pepe 2003, The statistical evaluation of medical tests for classification and prediction, chapter 5.
+    The bootstrap's intervals of areas are too short near 1, and an average precision comes out too large with few images of
+    the class. On the logit's scale an area is nearly normal (Pepe 2003, chapter 5; Boyd, Eng and Page 2013 for the average
+    precision), and the jackknife gives both its bias and its standard error there (Miller 1974, The jackknife: a review). No
+    single image moves the odds by more than `MOST_ODDS`: without the one pair in wrong order an area would be 1, infinitely
+    far away. A measure of exactly 1 or 0 has the Wilson interval of as many images without a mistake.
 
     Args:
-        statistic: as in `bootstrap`.
-        images: how many there are; one has no interval.
-        resamples: how many to draw.
-        seed: of the drawing.
+        value: with all images.
+        left_out: without each image in turn.
+        worth: how many independent images the measure is worth where it is 1; below 2 there is no interval.
     """
-    values = statistic(np.arange(images)[np.newaxis])[:, 0]
-    if images < 2:
-        return [Estimate(float(value), None, None, "none") for value in values]
-    errors = np.atleast_1d(_resampled(statistic, images, "percentile", resamples, seed).standard_error)
-    return [_logit_interval(float(value), float(error)) for value, error in zip(values, errors, strict=True)]
-
-
-def _logit_interval(value: float, error: float) -> Estimate:
+    images = len(left_out)
+    if images < 2 or worth < 2:
+        return Estimate(value, None, None, "none")
     if not 0 < value < 1:
-        return Estimate(value, value, value, "bootstrap logit")
-    centre, half = math.log(value / (1 - value)), NORMAL_975 * error / (value * (1 - value))
-    low, high = (1 / (1 + math.exp(-bound)) for bound in (centre - half, centre + half))
-    return Estimate(value, low, high, "bootstrap logit")
+        missed = NORMAL_975**2 / (worth + NORMAL_975**2)
+        return Estimate(value, 1 - missed if value else 0.0, 1.0 if value else missed, "Wilson")
+    centre, reach = math.log(value / (1 - value)), math.log(MOST_ODDS)
+    with np.errstate(divide="ignore"):
+        moved = np.clip(np.log(left_out / (1 - left_out)) - centre, -reach, reach)
+    corrected = centre - (images - 1) * float(moved.mean())
+    half = NORMAL_975 * math.sqrt((images - 1) * float(moved.var()))
+    low, high = (1 / (1 + math.exp(-bound)) for bound in (corrected - half, corrected + half))
+    return Estimate(value, min(low, value), max(high, value), "jackknife logit")
 
 
 def _scipy_interval(

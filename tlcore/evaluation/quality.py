@@ -114,17 +114,21 @@ class _Counts:
     classes: int
 
     def measures(self, rows: Int64[np.ndarray, "resamples images"]) -> Float64[np.ndarray, "2 resamples"]:
-        return np.array([self._of_classes(row) for row in rows]).T
-
-    def _of_classes(self, row: np.ndarray) -> tuple[float, float]:
-        """Return balanced accuracy and macro F1 as scikit-learn defines them, from counts."""
-        labels, predicted = self.labels[row], self.predicted[row]
-        right = np.bincount(labels[labels == predicted], minlength=self.classes)
-        support = np.bincount(labels, minlength=self.classes)
-        taken = np.bincount(predicted, minlength=self.classes)
+        """Return balanced accuracy and macro F1 of each row as scikit-learn defines them, from counts."""
+        labels, predicted = self.labels[rows], self.predicted[rows]
+        right = self._count(np.where(labels == predicted, labels, self.classes))
+        support, taken = self._count(labels), self._count(predicted)
         present, either = support > 0, support + taken > 0
-        recall = right[present] / support[present]
-        return float(recall.mean()), float((2 * right[either] / (support + taken)[either]).mean())
+        recall = right / np.maximum(support, 1)
+        f1 = 2 * right / np.maximum(support + taken, 1)
+        return np.stack([recall.sum(axis=1) / present.sum(axis=1), f1.sum(axis=1) / either.sum(axis=1)])
+
+    def _count(self, classes: Int64[np.ndarray, "resamples images"]) -> Int64[np.ndarray, "resamples classes"]:
+        """Return how often each row names each class; one beyond the last is not counted."""
+        cells = classes + (self.classes + 1) * np.arange(len(classes))[:, np.newaxis]
+        counts = np.bincount(cells.ravel(), minlength=len(classes) * (self.classes + 1))
+        found: np.ndarray = counts.reshape(len(classes), self.classes + 1)[:, :-1]
+        return found
 
 
 def brier_scores(predictions: Predictions) -> Float64[np.ndarray, " images"]:

@@ -126,7 +126,7 @@ def evaluate_model(
         metrics=metrics,
         quality=quality,
         reliability=reliability(predictions),
-        curves=one_against_rest(predictions, progress, resamples=settings.resamples, seed=settings.seed),
+        curves=one_against_rest(predictions, progress),
         confused=most_confused(predictions),
         abstention=abstention(predictions),
         top_losses=top_losses(predictions, settings.shown),

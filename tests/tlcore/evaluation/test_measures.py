@@ -14,7 +14,7 @@ from tlcore.evaluation.calibration import BINS, reliability
 from tlcore.evaluation.confusion import confused_cells, most_confused
 from tlcore.evaluation.curve_areas import columns, estimate_areas
 from tlcore.evaluation.curves import one_against_rest
-from tlcore.evaluation.intervals import BCA_UP_TO, bootstrap, bootstrap_mean
+from tlcore.evaluation.intervals import BCA_UP_TO, Estimate, bootstrap, bootstrap_mean, jackknife_logit
 from tlcore.evaluation.mistakes import least_confident, top_losses
 from tlcore.evaluation.predictions import Predictions
 from tlcore.evaluation.quality import measure_quality
@@ -22,7 +22,7 @@ from tlcore.metrics import measure
 from tlcore.progress import silent
 
 PREDICTIONS = made_predictions()
-CURVES = one_against_rest(PREDICTIONS, silent, resamples=200, seed=0)
+CURVES = one_against_rest(PREDICTIONS, silent)
 LABELS, ANSWERS = PREDICTIONS.labels, PREDICTIONS.predicted
 EXACT = PREDICTIONS.probabilities.astype(np.float64) / PREDICTIONS.probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
 QUALITY = measure_quality(PREDICTIONS, resamples=200, seed=0)
@@ -105,32 +105,59 @@ def test_the_studentized_interval_is_the_formula_of_the_book() -> None:
 
 
 @pytest.mark.parametrize("levels", [1000, 4], ids=["few ties", "many ties"])
-def test_areas_of_a_resample_are_scikit_learns(levels: int) -> None:
+def test_areas_are_scikit_learns_with_all_images_and_without_each(levels: int) -> None:
     random = np.random.default_rng(3)
     scores = random.integers(0, levels, (80, 2)).astype(np.float32)
     true = columns(random.integers(0, 2, 80), [0, 1])
-    areas, precisions = estimate_areas(scores, true, resamples=400, seed=1)
-    for index in range(2):
-        assert areas[index].value == pytest.approx(metrics.roc_auc_score(true[:, index], scores[:, index]))
-        assert precisions[index].value == pytest.approx(metrics.average_precision_score(true[:, index], scores[:, index]))
-    rows = np.random.default_rng(1).integers(0, 80, (400, 80))
-    drawn = [metrics.roc_auc_score(true[row, 0], scores[row, 0]) for row in rows]
-    assert areas[0].low == pytest.approx(np.quantile(drawn, 0.025), abs=0.02)
-    assert areas[0].high == pytest.approx(np.quantile(drawn, 0.975), abs=0.02)
-    assert areas[2].value == pytest.approx((areas[0].value + areas[1].value) / 2)
+    found = estimate_areas(scores, true)
+    theirs = (metrics.roc_auc_score, metrics.average_precision_score)
+    for kind, (measured, macro) in enumerate(((found.roc, found.macro_roc), (found.precision, found.macro_precision))):
+        whole = [theirs[kind](true[:, index], scores[:, index]) for index in range(2)]
+        rows = [np.delete(np.arange(80), left) for left in range(80)]
+        without = np.array([[theirs[kind](true[row, index], scores[row, index]) for row in rows] for index in range(2)])
+        for index in range(2):
+            assert numbers(measured[index]) == pytest.approx(numbers(jackknife_logit(whole[index], without[index], 30.0)))
+        assert numbers(macro) == pytest.approx(numbers(jackknife_logit(float(np.mean(whole)), without.mean(axis=0), 30.0)))
 
 
-def test_a_resample_without_a_class_says_nothing_of_it() -> None:
+def numbers(estimate: Estimate) -> list[float | None]:
+    return [estimate.value, estimate.low, estimate.high]
+
+
+def test_the_variance_of_an_area_is_delongs() -> None:
+    """Structural components by their definition, on the logit's scale by the delta method."""
+    random = np.random.default_rng(5)
+    true = np.arange(400) < 150
+    scores = random.normal(size=400) + 1.2 * true
+    placements = np.sign(scores[true][:, None] - scores[~true]) / 2 + 0.5
+    variance = placements.mean(axis=1).var(ddof=1) / 150 + placements.mean(axis=0).var(ddof=1) / 250
+    area = placements.mean()
+    found = estimate_areas(scores[:, np.newaxis].astype(np.float32), true[:, np.newaxis]).roc[0]
+    assert found.low is not None and found.high is not None
+    half = 1.959964 * np.sqrt(variance) / (area * (1 - area))
+    width = stats.logistic.ppf(found.high) - stats.logistic.ppf(found.low)
+    assert width == pytest.approx(2 * half, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "interval"),
+    [
+        ([0] * 10 + [1] * 10, np.linspace(1, 0, 20), (0.7225, 1.0)),
+        ([0] * 10 + [1] * 10, np.linspace(0, 1, 20), (0.0, 0.2775)),
+        ([0] + [1] * 7, np.linspace(1, 0, 8), (None, None)),
+    ],
+    ids=["no mistake", "nothing but mistakes", "one image of the class"],
+)
+def test_areas_at_their_bounds(labels: list[int], scores: np.ndarray, interval: tuple[float | None, float | None]) -> None:
+    true = columns(np.array(labels), [0])
+    found = estimate_areas(scores.astype(np.float32)[:, np.newaxis], true).roc[0]
+    assert (found.low, found.high) == (pytest.approx(interval[0], abs=1e-4), pytest.approx(interval[1], abs=1e-4))
+
+
+def test_the_mean_over_classes_counts_one_of_a_single_image_too() -> None:
     true = columns(np.array([0] + [1] * 7), [0, 1])
-    areas, _ = estimate_areas(np.linspace(0, 1, 16, dtype=np.float32).reshape(8, 2), true, resamples=100, seed=0)
-    assert all(area.low is not None and np.isfinite([area.low, area.high]).all() for area in areas)
-
-
-def test_too_many_images_and_classes_have_areas_without_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tlcore.evaluation.curve_areas.MOST_WORK", 10_000)
-    curves = one_against_rest(PREDICTIONS, silent, resamples=200, seed=0)
-    assert curves.macro_area is not None and CURVES.macro_area is not None
-    assert (curves.macro_area.value, curves.macro_area.low) == (pytest.approx(CURVES.macro_area.value), None)
+    found = estimate_areas(np.linspace(0, 1, 16, dtype=np.float32).reshape(8, 2), true)
+    assert found.macro_roc.value == pytest.approx(0.5) and found.macro_roc.low is not None
 
 
 def test_one_image_has_no_bootstrap_interval_and_equal_ones_a_narrow_one() -> None:
