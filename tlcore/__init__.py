@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from tlcore.preprocess import Preprocess as Preprocess
     from tlcore.progress import ProgressEvent as ProgressEvent
     from tlcore.registry import Registry as Registry
+    from tlcore.specs import BackboneIdentity as BackboneIdentity
     from tlcore.specs import BackboneSpec as BackboneSpec
     from tlcore.specs import DatasetSpec as DatasetSpec
     from tlcore.specs import FineTuneSpec as FineTuneSpec
@@ -99,7 +100,15 @@ PUBLIC = {
     "preprocess": ("Preprocess",),
     "progress": ("ProgressEvent",),
     "registry": ("Registry",),
-    "specs": ("BackboneSpec", "DatasetSpec", "FineTuneSpec", "HeadSpec", "ObserverSpec", "VisualizerSpec"),
+    "specs": (
+        "BackboneIdentity",
+        "BackboneSpec",
+        "DatasetSpec",
+        "FineTuneSpec",
+        "HeadSpec",
+        "ObserverSpec",
+        "VisualizerSpec",
+    ),
     "training": ("TrainOptions", "TrainResult", "train"),
     "visualization": ("VisualizeOptions", "save_visualization", "visualize"),
     "visualizer": ("Picture", "Subject", "Visualization", "VisualizationRequest", "Visualizer"),

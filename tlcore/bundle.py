@@ -179,7 +179,7 @@ def save_bundle(
         "README.md": card.encode("utf-8", "backslashreplace"),
     }
     if network is not None:
-        contents["model.safetensors"] = save({name: np.ascontiguousarray(a) for name, a in network.tensors.items()})
+        contents["model.safetensors"] = save({name: np.asarray(array, order="C") for name, array in network.tensors.items()})
         contents["config.json"] = _json(network.config)
     document = {
         "format": FORMAT,

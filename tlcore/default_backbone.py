@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from tlcore.backbone import Backbone
 from tlcore.errors import WeightsUnavailableError
@@ -16,7 +17,7 @@ BACKBONE_IN_THE_BOX = "mini"
 
 
 def make_backbone(
-    name: str | None, options: Mapping[str, object], registry: Registry
+    name: str | None, options: Mapping[str, object], registry: Registry, cache_directory: Path | None
 ) -> tuple[str, Backbone, tuple[str, ...]]:
     """Make the backbone that was named, or choose one.
 
@@ -24,6 +25,7 @@ def make_backbone(
         name: as `Registry.resolve` takes it; None for the default, or the one in the box where there is no network.
         options: of the backbone.
         registry: where it is looked up.
+        cache_directory: see `Registry.backbone`.
 
     Returns:
         its name, the backbone, and what a person should know of the choice (nothing, or one line).
@@ -32,9 +34,9 @@ def make_backbone(
         WeightsUnavailableError: the backbone was named and its weights cannot be had, or the one in the box is not here.
     """
     if name is not None:
-        return name, registry.backbone(name, options), ()
+        return name, registry.backbone(name, options, cache_directory=cache_directory), ()
     try:
-        return DEFAULT_BACKBONE, registry.backbone(DEFAULT_BACKBONE, options), ()
+        return DEFAULT_BACKBONE, registry.backbone(DEFAULT_BACKBONE, options, cache_directory=cache_directory), ()
     except WeightsUnavailableError:
         if not any(offer.spec.name == BACKBONE_IN_THE_BOX for offer in registry.offers("backbone")):
             raise
@@ -42,4 +44,4 @@ def make_backbone(
             f"{DEFAULT_BACKBONE} cannot be fetched, so the small network in the box stands in; "
             "a larger one does better (Cats-vs-Dogs: 94 % here, 98 % there): run once with a network, or use local-dir:PATH"
         )
-        return BACKBONE_IN_THE_BOX, registry.backbone(BACKBONE_IN_THE_BOX, options), (note,)
+        return BACKBONE_IN_THE_BOX, registry.backbone(BACKBONE_IN_THE_BOX, options, cache_directory=cache_directory), (note,)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -24,7 +25,8 @@ from tlcore.observer import Observer
 from tlcore.options import make_options
 from tlcore.plugins import Plugin, load_plugins, marked_conflicts, normalise_distribution, plugin_from_module, told
 from tlcore.progress import Progress, silent
-from tlcore.specs import DatasetSpec, DownloadRequest, DownloadResult, Spec, import_target
+from tlcore.remembered_backbone import BackboneRequest, remembered
+from tlcore.specs import BackboneIdentity, BackboneSpec, DatasetSpec, DownloadRequest, DownloadResult, Spec, import_target
 from tlcore.visualizer import Visualizer
 
 T = TypeVar("T")
@@ -64,6 +66,14 @@ class Reference:
             return self.offer.spec.name
         separator = "/" if self.offer.spec.catalogue is not None else ":"
         return f"{self.offer.spec.name}{separator}{self.argument}"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Something to be made: what its name means, and its options."""
+
+    reference: Reference
+    settings: object
 
 
 class Registry:
@@ -135,13 +145,33 @@ class Registry:
             raise self._unknown(kind, text, offers)
         return found[0]
 
-    def backbone(self, text: str, options: Mapping[str, object] | None = None) -> Backbone:
-        """Make a backbone by name."""
-        return self._make("backbone", text, options, Backbone)
+    def backbone(
+        self, text: str, options: Mapping[str, object] | None = None, *, cache_directory: Path | None = None
+    ) -> Backbone:
+        """Make a backbone by name.
+
+        Args:
+            text: as `resolve` takes it.
+            options: of the backbone.
+            cache_directory: where what backbones say of themselves is kept, so that one that was built before is built
+                again only when its network is needed; None builds it now.
+        """
+        asked = self._ask("backbone", text, options)
+        identity = self._identity(asked) if cache_directory is not None else None
+        if identity is None or cache_directory is None:
+            return self._make(asked, Backbone)
+        offer = asked.reference.offer
+        request = BackboneRequest(
+            maker=(offer.plugin.key, offer.plugin.version, asked.reference.name, repr(asked.settings)),
+            contents=identity.contents,
+            weights=identity.weights,
+            directory=cache_directory,
+        )
+        return remembered(request, lambda: self._make(asked, Backbone))
 
     def dataset(self, text: str, options: Mapping[str, object] | None = None) -> Dataset:
         """Read a dataset by name or path."""
-        return self._make("dataset", text, options, Dataset)
+        return self._make(self._ask("dataset", text, options), Dataset)
 
     def download(self, text: str, *, urls: Sequence[str] = (), progress: Progress = silent) -> DownloadResult:
         """Fetch a dataset by name to `tlcore.machine.paths.datasets_directory`.
@@ -166,34 +196,49 @@ class Registry:
 
     def head(self, text: str, options: Mapping[str, object] | None = None) -> Head:
         """Make a head by name."""
-        return self._make("head", text, options, Head)
+        return self._make(self._ask("head", text, options), Head)
 
     def visualizer(self, text: str, options: Mapping[str, object] | None = None) -> Visualizer:
         """Make a visualizer by name."""
-        return self._make("visualizer", text, options, Visualizer)
+        return self._make(self._ask("visualizer", text, options), Visualizer)
 
     def finetune(self, text: str, options: Mapping[str, object] | None = None) -> FineTuner:
         """Make a fine-tuner by name."""
-        return self._make("finetune", text, options, FineTuner)
+        return self._make(self._ask("finetune", text, options), FineTuner)
 
     def observer(self, text: str, options: Mapping[str, object] | None = None) -> Observer:
         """Make an observer by name."""
-        return self._make("observer", text, options, Observer)
+        return self._make(self._ask("observer", text, options), Observer)
 
-    def _make(self, kind: str, text: str, options: Mapping[str, object] | None, contract: type[T]) -> T:
+    def _ask(self, kind: str, text: str, options: Mapping[str, object] | None) -> _Asked:
         reference = self.resolve(kind, text)
         spec = reference.offer.spec
         if spec.deprecated:
             warn_deprecated(f"{kind} {spec.name!r} of {reference.offer.plugin.label}", spec.deprecated)
-        settings = make_options(spec.options, options or {}, f"{kind} {spec.name}")
-        factory = _call_plugin(reference.offer, import_target, spec.factory)
-        made = _call_plugin(reference.offer, factory, reference.argument, settings)
+        return _Asked(reference, make_options(spec.options, options or {}, f"{kind} {spec.name}"))
+
+    def _make(self, asked: _Asked, contract: type[T]) -> T:
+        offer = asked.reference.offer
+        factory = _call_plugin(offer, import_target, offer.spec.factory)
+        made = _call_plugin(offer, factory, asked.reference.argument, asked.settings)
         if not isinstance(made, contract):
             raise PluginError(
-                f"{reference.offer.plugin.label}: {spec.factory} returned {type(made).__name__}, "
+                f"{offer.plugin.label}: {offer.spec.factory} returned {type(made).__name__}, "
                 f"expected tlcore.{contract.__name__}"
             )
         return made
+
+    def _identity(self, asked: _Asked) -> BackboneIdentity | None:
+        offer = asked.reference.offer
+        target = offer.spec.identity if isinstance(offer.spec, BackboneSpec) else None
+        if target is None:
+            return None
+        found = _call_plugin(offer, _call_plugin(offer, import_target, target), asked.reference.argument, asked.settings)
+        if not isinstance(found, BackboneIdentity | None):
+            raise PluginError(
+                f"{offer.plugin.label}: {target} must return a BackboneIdentity or None, got {type(found).__name__}"
+            )
+        return found
 
     def _match(self, kind: str, text: str, offers: Sequence[Offer]) -> list[Reference]:
         found = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,47 @@ class _Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec(_Spec):
-    """Offers a pretrained network as a feature extractor; the factory returns a `tlcore.Backbone`."""
+    """Offers a pretrained network as a feature extractor; the factory returns a `tlcore.Backbone`.
+
+    Attributes:
+        identity: ``"package.module:attribute"`` of a function ``(argument, options) -> BackboneIdentity | None`` that says,
+            without building the network or importing what builds it, what the factory would make. What a backbone said of
+            itself is then remembered, and it is built only where an image has to be embedded. None builds it each time.
+    """
+
+    identity: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneIdentity:
+    """What decides which network a factory makes of an argument and options, besides those and the plugin's version.
+
+    Attributes:
+        contents: everything else: the SHA-256 of each file it reads, the versions of the packages that build it.
+        weights: a safetensors file with all its weights under their own names; None where there is none. A network whose
+            `Backbone.network_files` depend on the classes by their number and names alone is then saved without being built.
+    """
+
+    contents: tuple[str, ...]
+    weights: Path | None = None
+
+
+def identity_of_files(files: Sequence[Path], packages: Sequence[str]) -> BackboneIdentity | None:
+    """Identify a network by the content of its files, of which the last holds the weights, and the packages that build it.
+
+    Returns None where there is no file, one cannot be read or a package is not installed: the factory says what is wrong.
+    """
+    try:
+        digests = [_file_digest(file) for file in files]
+        versions = [f"{package} {version(package)}" for package in packages]
+    except (OSError, PackageNotFoundError):
+        return None
+    return BackboneIdentity(contents=(*digests, *versions), weights=files[-1]) if files else None
+
+
+def _file_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +216,8 @@ def check_spec(spec: object, kind: Kind) -> None:
     if not _NAME.match(spec.name):
         raise PluginError(f"{kind.name} name {spec.name!r} must be lower-case letters, digits, '.', '_' or '-'")
     download = spec.download if isinstance(spec, DatasetSpec) else None
-    targets = [spec.factory, *(target for target in (spec.catalogue, download) if target is not None)]
+    identity = spec.identity if isinstance(spec, BackboneSpec) else None
+    targets = [spec.factory, *(target for target in (spec.catalogue, download, identity) if target is not None)]
     for target in targets:
         if not isinstance(target, str) or not _TARGET.match(target):
             raise PluginError(f"{kind.name} {spec.name!r}: {target!r} is not of the form 'package.module:attribute'")

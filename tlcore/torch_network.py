@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from tlcore import weights
 from tlcore.preprocess import Preprocess
 
 
@@ -19,13 +19,8 @@ def channels_last(inputs: Float32[np.ndarray, "images 3 height width"]) -> torch
 
 
 def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 over names, types, shapes and bytes of weights, in order of name, as 64 hexadecimal digits."""
-    summary = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        array = tensor.detach().contiguous().numpy()
-        summary.update(f"{name} {array.dtype} {array.shape}".encode())
-        summary.update(array.data)
-    return summary.hexdigest()
+    """Return `tlcore.weights.weights_digest` of tensors."""
+    return weights.weights_digest({name: tensor.detach().contiguous().numpy() for name, tensor in tensors.items()})
 
 
 def layer_outputs(network: torch.nn.Module, inputs: torch.Tensor, names: set[str]) -> dict[str, torch.Tensor]:

@@ -86,7 +86,7 @@ def verify(context: click.Context, as_json: bool) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("parts", nargs=-1, metavar="[features|graphs|engines|audit|judgements|costs]...")
+@click.argument("parts", nargs=-1, metavar="[features|graphs|backbones|engines|audit|judgements|costs]...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def clear(parts: tuple[str, ...], yes: bool, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from faulty_plugin import Faulty
 from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
 from tlcore.errors import BackboneError
 from tlcore.preprocess import Preprocess
-from tlcore.specs import NoOptions
+from tlcore.specs import BackboneIdentity, NoOptions
 
 SIDE = 32
 SIZE = 6
@@ -23,6 +23,11 @@ SIZE = 6
 def create(argument: str | None, options: Faulty) -> Grid:
     """Make the backbone."""
     return Grid(options.fault)
+
+
+def identify(argument: str | None, options: Faulty) -> BackboneIdentity:
+    """Identify the backbone."""
+    return BackboneIdentity(contents=("grid",))
 
 
 def read(argument: str | None, options: NoOptions) -> Grid:
@@ -35,7 +40,7 @@ def read(argument: str | None, options: NoOptions) -> Grid:
 class Grid(Backbone):
     def __init__(self, fault: str) -> None:
         self._fault = fault
-        seed = {"unseeded": None, "process": os.getpid(), "other-weights": 8}.get(fault, 7)
+        seed = {"unseeded": None, "unidentified": None, "process": os.getpid(), "other-weights": 8}.get(fault, 7)
         self._matrix = np.random.default_rng(seed).standard_normal((48, SIZE)).astype(np.float32)
         if fault == "seeds":
             np.random.seed(3)

@@ -34,7 +34,12 @@ class WithoutDefault:
 def tlcore_backbones() -> list[BackboneSpec]:
     return [
         BackboneSpec(
-            name="faulty-network", summary="grid means", factory="faulty_backbone:create", options=Faulty, licence="MIT"
+            name="faulty-network",
+            summary="grid means",
+            factory="faulty_backbone:create",
+            identity="faulty_backbone:identify",
+            options=Faulty,
+            licence="MIT",
         ),
         BackboneSpec(name="faulty-files", summary="reads", factory="faulty_backbone:read", argument="PATH", licence="MIT"),
     ]

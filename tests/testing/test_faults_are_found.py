@@ -59,6 +59,7 @@ BACKBONE = [
     ),
     ("files-weights", "network_files_read_back", "read back from its files its weights_digest differs"),
     ("files-crop", "network_files_read_back", "read back from its files its preprocess differs"),
+    ("unidentified", "what_is_remembered_is_what_is_built", "what is remembered of it differs in weights_digest"),
     ("torch-export", "exports_to_onnx", "exported to ONNX, its logits are off by"),
 ]
 

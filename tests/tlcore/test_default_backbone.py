@@ -20,9 +20,9 @@ def test_without_a_network_the_one_in_the_box_stands_in_and_says_so(
 
 def test_a_backbone_that_was_named_is_never_replaced(registry: Registry) -> None:
     with pytest.raises(WeightsUnavailableError, match="is not in the cache"):
-        make_backbone(DEFAULT_BACKBONE, {}, registry)
+        make_backbone(DEFAULT_BACKBONE, {}, registry, None)
 
 
 def test_without_the_one_in_the_box_the_error_stays() -> None:
     with pytest.raises(WeightsUnavailableError, match="is not in the cache"):
-        make_backbone(None, {}, Registry(disabled=["tlcore:mini"]))
+        make_backbone(None, {}, Registry(disabled=["tlcore:mini"]), None)

@@ -17,6 +17,9 @@ import timm
 import torch
 from timm.models import save_for_hf
 
+from tlcore_timm import FEATURED
+from tlcore_timm.factories import _repository_of
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -50,6 +53,14 @@ class Hub(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         """Stay silent."""
+
+
+@pytest.mark.parametrize("name", FEATURED)
+def test_featured_weights_are_in_the_repository_their_identity_asks(name: str) -> None:
+    config = timm.get_pretrained_cfg(name)
+    assert config is not None
+    assert _repository_of(str(config.hf_hub_id), config.architecture, config.tag) == f"timm/{name}"
+    assert not config.custom_load
 
 
 @pytest.fixture

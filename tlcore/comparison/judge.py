@@ -143,7 +143,7 @@ class Judge:
     def _extractor(self, backbone: str) -> Extractor:
         if self._at_work is not None and self._at_work[0] == backbone:
             return self._at_work[1]
-        made = self._registry.backbone(backbone, self._settings.backbone_options)
+        made = self._registry.backbone(backbone, self._settings.backbone_options, cache_directory=self._directory)
         options = FeatureOptions(engine=self._settings.engine)
         extractor = Extractor(made, options, samples=self._ordered, cache_directory=self._directory, progress=self._progress)
         self._at_work = (backbone, extractor)

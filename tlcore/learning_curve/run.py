@@ -158,7 +158,7 @@ def draw_learning_curve(
     if not test:
         raise DatasetError(f"{admitted.dataset.name}: has no test images to measure a learning curve on")
     sizes = curve_sizes(pool)
-    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
+    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry, cache_directory)
     samples = (*pool, *test)
     extractor = Extractor(
         backbone, FeatureOptions(engine=options.engine), samples=samples, cache_directory=cache_directory, progress=progress

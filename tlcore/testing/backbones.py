@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tlcore.backbone import Backbone, BackboneInfo
+from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
 from tlcore.errors import BackboneError, TlcoreError
 from tlcore.preprocess import Preprocess
 from tlcore.registry import Registry
+from tlcore.specs import BackboneSpec
 from tlcore.testing.another_process import call_elsewhere
 from tlcore.testing.conformance import CheckSkipped, Conformance, expect, relative_error
 
@@ -208,6 +209,22 @@ class BackboneConformance(Conformance):
             f"{self.name}: read back from its files its preprocess differs",
         )
 
+    def test_what_is_remembered_is_what_is_built(self) -> None:
+        """Where its spec states an identity, what it says and saves unbuilt is what it says and saves built."""
+        spec = self.reference().offer.spec
+        if not isinstance(spec, BackboneSpec) or spec.identity is None:
+            raise CheckSkipped("states no identity; it is built whenever it is asked for")
+        with tempfile.TemporaryDirectory() as directory:
+            for _ in range(2):
+                unbuilt = self.registry().backbone(self.name, self.options, cache_directory=Path(directory))
+            different = _difference(unbuilt, self.subject)
+            expect(
+                not different, f"{self.name}: what is remembered of it differs in {different}; its identity says too little"
+            )
+            for classifier, names in ((None, ()), (self._classifier(), ("one", "two", "three"))):
+                remade, made = (backbone.network_files(classifier, names) for backbone in (unbuilt, self.subject))
+                expect(_same_files(remade, made), f"{self.name}: saved unbuilt, its network_files() differ")
+
     def test_exports_to_onnx(self) -> None:
         """With a linear classifier, the network exports to ONNX and onnxruntime gives the same logits."""
         weight, bias = self._classifier()
@@ -277,6 +294,16 @@ def onnx_error(network: Any, inputs: np.ndarray, wanted: np.ndarray) -> float:
 def _difference(first: Backbone, second: Backbone) -> str:
     names = [field.name for field in dataclasses.fields(BackboneInfo)]
     return ", ".join(name for name in names if getattr(first.info, name) != getattr(second.info, name))
+
+
+def _same_files(first: NetworkFiles | None, second: NetworkFiles | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return (
+        (first.loader, _json(first.config)) == (second.loader, _json(second.config))
+        and first.tensors.keys() == second.tensors.keys()
+        and all(np.array_equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+    )
 
 
 def _json(value: object) -> bytes:

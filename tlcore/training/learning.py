@@ -63,7 +63,7 @@ def learn(
     """
     head = registry.head(options.head, options.head_options)
     admitted = admit(registry.dataset(dataset, options.dataset_options), options.preparation, registry)
-    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry)
+    reference, backbone, note = make_backbone(options.backbone, options.backbone_options, registry, cache_directory)
     embedding = _embedding(backbone, options, cache_directory, progress)
     table = embedding.look(admitted.dataset)
     prepared = divide(admitted, options.preparation, cache_directory=cache_directory, progress=progress, table=table)
