@@ -101,8 +101,8 @@ def cross_validated_probabilities(
 
 
 def validation_split(
-    samples: tuple[Sample, ...], class_names: Sequence[str], share: float, seed: int, together: Iterable[Sequence[str]]
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    samples: Sequence[Sample], class_names: Sequence[str], share: float, seed: int, together: Iterable[Sequence[str]]
+) -> tuple[Sequence[Sample], Sequence[Sample]]:
     """Divide samples into those to learn from and a share to choose settings by."""
     whole = Dataset(name="fold", class_names=tuple(class_names), splits={ALL: samples})
     split = split_dataset(whole, SplitFractions(validation=share, test=0.0), seed, together=together)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from tlcore.errors import DatasetError
-from tlcore.images import ImageSource
+from tlcore.packed_samples import join_samples, labels_of, names_of
+from tlcore.sample import Sample as Sample
 
 ALL = "all"
 """The name of the one split of a dataset that comes unsplit; `tlcore.data.splits.split_dataset` divides it."""
@@ -19,25 +22,6 @@ SPLIT_NAMES = ("train", "validation", "test")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """What Python puts where a file's name is no valid UTF-8."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One labelled image.
-
-    Attributes:
-        image: where its encoded bytes come from.
-        name: unique within the dataset, for instance the path relative to its root with forward slashes.
-        label: index into the dataset's class names.
-        group: images that share a group (one animal, one patient) never straddle splits; None where each stands alone.
-        metadata: (column, value) pairs of whatever else is known of it, for instance its camera; evaluation slices by them.
-    """
-
-    image: ImageSource
-    name: str
-    label: int
-    group: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +39,8 @@ class Dataset:
     Attributes:
         name: how the user asked for it.
         class_names: in label order.
-        splits: split name to samples; either the one split ``"all"`` or some of ``"train"``, ``"validation"``, ``"test"``.
+        splits: split name to samples, for instance a tuple; either the one split ``"all"`` or some of ``"train"``,
+            ``"validation"``, ``"test"``. Readers of very many fill a `tlcore.packed_samples.SampleStore`.
         left_out: files that looked like images of the dataset and cannot be used.
         licence, citation, homepage: kept in every bundle trained on it.
 
@@ -66,7 +51,7 @@ class Dataset:
 
     name: str
     class_names: tuple[str, ...]
-    splits: Mapping[str, tuple[Sample, ...]]
+    splits: Mapping[str, Sequence[Sample]]
     left_out: tuple[LeftOut, ...] = ()
     licence: str = ""
     citation: str = ""
@@ -84,24 +69,28 @@ class Dataset:
             raise DatasetError(
                 f"{self.name}: splits are {', '.join(SPLIT_NAMES)}, or {ALL!r} alone; got {', '.join(self.splits)}"
             )
-        seen: set[str] = set()
-        for split, samples in self.splits.items():
-            for sample in samples:
-                if not 0 <= sample.label < len(self.class_names):
-                    raise DatasetError(
-                        f"{self.name}: {sample.name} in {split} has label {sample.label}, "
-                        f"but there are {len(self.class_names)} classes"
-                    )
-                if sample.name in seen:
-                    raise DatasetError(f"{self.name}: two images are named {sample.name!r}")
-                seen.add(sample.name)
-        if not seen:
+        if not any(len(samples) for samples in self.splits.values()):
             raise DatasetError(f"{self.name}: there are no images in it")
+        self._check_labels()
+        repeated_name = _first_repeated(self.splits.values())
+        if repeated_name is not None:
+            raise DatasetError(f"{self.name}: two images are named {repeated_name!r}")
+
+    def _check_labels(self) -> None:
+        for split, samples in self.splits.items():
+            labels = labels_of(samples)
+            outside = np.flatnonzero((labels < 0) | (labels >= len(self.class_names)))
+            if len(outside):
+                first = samples[int(outside[0])]
+                raise DatasetError(
+                    f"{self.name}: {first.name} in {split} has label {first.label}, "
+                    f"but there are {len(self.class_names)} classes"
+                )
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> Sequence[Sample]:
         """All samples, split by split."""
-        return tuple(sample for samples in self.splits.values() for sample in samples)
+        return join_samples(self.splits.values())
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -109,8 +98,10 @@ class Dataset:
         found: dict[str, dict[str, int]] = {}
         for split in (ALL, *SPLIT_NAMES):
             if split in self.splits:
-                by_label = Counter(sample.label for sample in self.splits[split])
-                found[split] = {self.class_names[label]: by_label[label] for label in sorted(by_label)}
+                labels, numbers = np.unique(labels_of(self.splits[split]), return_counts=True)
+                found[split] = {
+                    self.class_names[label]: number for label, number in zip(labels.tolist(), numbers.tolist(), strict=True)
+                }
         return found
 
     @property
@@ -125,6 +116,22 @@ class Dataset:
         for class_name in self.class_names:
             summary.update(f"class\0{class_name}\0".encode())
         for split in sorted(self.splits):
-            for sample in self.splits[split]:
-                summary.update(f"{split}\0{sample.name}\0{sample.label}\0".encode("utf-8", "surrogateescape"))
+            samples = self.splits[split]
+            for name, label in zip(names_of(samples), labels_of(samples).tolist(), strict=True):
+                summary.update(f"{split}\0{name}\0{label}\0".encode("utf-8", "surrogateescape"))
         return summary.hexdigest()
+
+
+def _first_repeated(splits: Iterable[Sequence[Sample]]) -> str | None:
+    """Return a name that two samples have, or None; goes by hashes first, which take less memory than a set of names."""
+    parts = list(splits)
+    hashes = np.fromiter((hash(name) for part in parts for name in names_of(part)), np.int64)
+    hashes.sort()
+    suspects = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    seen: set[str] = set()
+    for name in (name for part in parts if suspects for name in names_of(part)):
+        if name in seen:
+            return name
+        if hash(name) in suspects:
+            seen.add(name)
+    return None

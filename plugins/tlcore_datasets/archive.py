@@ -6,12 +6,14 @@ import bz2
 import errno
 import gzip
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
 import zlib
+from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
@@ -22,6 +24,7 @@ from tlcore.errors import DatasetError, ImageError
 from tlcore.images import IMAGE_SUFFIXES, ImageSource
 from tlcore.machine.atomic import new_directory
 from tlcore.machine.paths import datasets_directory
+from tlcore.packed_strings import PackedStrings
 from tlcore_datasets import ArchiveOptions
 from tlcore_datasets.layout import dataset_from_names
 
@@ -118,25 +121,51 @@ def read_archive(argument: str | None, options: ArchiveOptions) -> Dataset:
     path = Path(argument).expanduser()
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
-    return dataset_from_names(str(argument), dict(archive_images(path)), per_class=options.per_class)
+    listing = list_archive(path)
+    return dataset_from_names(str(argument), listing.names, listing, per_class=options.per_class)
 
 
-def archive_images(path: Path) -> Iterator[tuple[str, ImageSource]]:
-    """Yield the name and source of each image of an archive, by its name's ending; hidden files are passed over."""
+@dataclass(frozen=True)
+class ArchiveListing:
+    """The images of an archive, by their place in it.
+
+    Attributes:
+        archive: the file, a plain tar or a zip.
+        member: the kind of its members.
+        names: theirs.
+        numbers: what a member needs to be read.
+    """
+
+    archive: Path
+    member: type[ZipMember] | type[TarMember]
+    names: PackedStrings = field(default_factory=PackedStrings, repr=False)
+    numbers: array[int] = field(default_factory=lambda: array("Q"), repr=False)
+
+    def add(self, name: str, numbers: tuple[int, ...]) -> None:
+        """Add an image."""
+        self.names.append(name)
+        self.numbers.extend(numbers)
+
+    def source(self, row: int, name: str) -> ImageSource:
+        """Return the member at a place."""
+        width = len(self.numbers) // len(self.names)
+        return self.member(self.archive, self.names[row], *self.numbers[row * width : (row + 1) * width])
+
+
+def list_archive(path: Path) -> ArchiveListing:
+    """Return the images of an archive.
+
+    Raises:
+        DatasetError: not an archive, damaged, or one that cannot be read without unpacking it.
+    """
     try:
-        members = list(_zip_members(path)) if zipfile.is_zipfile(path) else list(_tar_members(path))
+        return _list_zip(path) if zipfile.is_zipfile(path) else _list_tar(path)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, lzma.LZMAError, OSError) as error:
         raise DatasetError(f"{path}: not a zip or tar archive that can be read: {error}") from error
-    for name, source in members:
-        safe = safe_name(name)
-        if safe is None:
-            raise DatasetError(f"{path}: member {name!r} leads out of the archive; the archive is refused")
-        hidden = any(part.startswith((".", "__MACOSX")) for part in safe.split("/"))
-        if not hidden and Path(safe).suffix.lower() in IMAGE_SUFFIXES:
-            yield safe, source
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, ImageSource]]:
+def _list_zip(path: Path) -> ArchiveListing:
+    listing = ArchiveListing(path, ZipMember)
     with zipfile.ZipFile(path) as opened:
         for info in opened.infolist():
             if info.is_dir():
@@ -144,20 +173,30 @@ def _zip_members(path: Path) -> Iterator[tuple[str, ImageSource]]:
             if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 how = "encrypted" if info.flag_bits & _ENCRYPTED else f"compressed by method {info.compress_type}"
                 raise DatasetError(f"{path}: member {info.filename!r} is {how}; pack it as an ordinary zip, or unpack it")
-            yield (
-                info.filename,
-                ZipMember(
-                    path, info.filename, info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type
-                ),
-            )
+            name = _image_name(path, info.filename)
+            if name is not None:
+                listing.add(name, (info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type))
+    return listing
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, ImageSource]]:
-    plain = _decompressed(path)
-    with tarfile.open(plain, "r:") as opened:
-        for info in opened:
-            if info.isfile() and not info.issparse():
-                yield info.name, TarMember(plain, info.name, info.offset_data, info.size)
+def _list_tar(path: Path) -> ArchiveListing:
+    listing = ArchiveListing(_decompressed(path), TarMember)
+    with tarfile.open(listing.archive, "r:") as opened:
+        while (info := opened.next()) is not None:
+            name = _image_name(path, info.name) if info.isfile() and not info.issparse() else None
+            if name is not None:
+                listing.add(name, (info.offset_data, info.size))
+            opened.members.clear()  # type: ignore[attr-defined]  # the reader's own record of them, some thousand bytes each
+    return listing
+
+
+def _image_name(path: Path, member: str) -> str | None:
+    """Return the name of a member that is an image by its ending and not hidden, else None."""
+    name = safe_name(member)
+    if name is None:
+        raise DatasetError(f"{path}: member {member!r} leads out of the archive; the archive is refused")
+    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return name if not hidden and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES else None
 
 
 def _decompressed(path: Path) -> Path:

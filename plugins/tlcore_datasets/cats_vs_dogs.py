@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tlcore.data.download import RemoteFile
 from tlcore.data.unpack import UnpackLimits
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError
-from tlcore.images import FileImage, ImageSource
+from tlcore.packed_samples import ChosenImages, FolderImages, ImageSources, SampleStore, names_of, select_samples
+from tlcore.packed_strings import PackedStrings
 from tlcore.specs import DownloadRequest, DownloadResult
 from tlcore_datasets import OfficialOptions
-from tlcore_datasets.archive import archive_images
+from tlcore_datasets.archive import list_archive
 from tlcore_datasets.complaints import Complaints
 from tlcore_datasets.official import OfficialDataset
 
@@ -56,21 +59,24 @@ def read_cats_vs_dogs(argument: str | None, options: OfficialOptions) -> Dataset
     folders of a copy, they give one.
     """
     root = options.root.expanduser() if options.root is not None else OFFICIAL.downloaded()
-    sources, lists = _find(root)
-    samples: list[Sample] = []
+    found = _find(root)
+    chosen = ChosenImages(found.images)
+    store = SampleStore(chosen)
     left_out: list[LeftOut] = []
-    for name in sorted(sources):
-        damage = OFFICIAL.damage(name, sources[name])
+    for place in sorted(range(len(found.names)), key=found.names.__getitem__):
+        name = found.names[place]
+        damage = OFFICIAL.damage(name, found.images.source(place, name))
         if damage is not None:
             left_out.append(damage)
         else:
-            samples.append(Sample(sources[name], name, CLASSES.index(name.partition("/")[0])))
-    if not samples:
+            chosen.places.append(place)
+            store.add(name, CLASSES.index(name.partition("/")[0]))
+    if not len(store.labels):
         raise DatasetError(f"{root}: no photos in {CLASSES[0]}/ and {CLASSES[1]}/")
     return Dataset(
         name=OFFICIAL.name,
         class_names=CLASSES,
-        splits=_divide(samples, lists),
+        splits=_divide(store.samples(), found.lists),
         left_out=tuple(left_out),
         licence=OFFICIAL.licence,
         citation=OFFICIAL.citation,
@@ -78,42 +84,64 @@ def read_cats_vs_dogs(argument: str | None, options: OfficialOptions) -> Dataset
     )
 
 
-def _find(root: Path) -> tuple[dict[str, ImageSource], dict[str, Path]]:
-    """Return image name to source, and split name to list file, of a copy in any of its shapes."""
+@dataclass(frozen=True)
+class _Found:
+    """The photos of a copy.
+
+    Attributes:
+        names: ``Cat/N.jpg`` or ``Dog/N.jpg``.
+        images: where each is, by its place in `names`.
+        lists: split name to the file that lists its photos; none where the copy has no split.
+    """
+
+    names: PackedStrings
+    images: ImageSources
+    lists: dict[str, Path]
+
+
+def _find(root: Path) -> _Found:
+    """Find the photos of a copy in any of its shapes."""
     for folder in (root / FOLDER, root):
         if all((folder / name).is_dir() for name in CLASSES):
             lists = {split: folder / f"{split}.txt" for split in ("train", "test")}
             present = lists if all(path.is_file() for path in lists.values()) else {}
-            return dict(_folder_images(folder)), present
+            return _Found(PackedStrings(_folder_names(folder)), FolderImages(str(folder)), present)
     archive = root / OFFICIAL.files[0].name if root.is_dir() else root
     if not archive.is_file():
         raise DatasetError(
             f"{root}: holds neither the folders {FOLDER}/Cat and {FOLDER}/Dog nor {OFFICIAL.files[0].name}; "
             "--root takes a folder with either, or the archive itself"
         )
-    prefix = f"{FOLDER}/"
-    sources = {name.removeprefix(prefix): source for name, source in archive_images(archive) if name.startswith(prefix)}
-    return {name: source for name, source in sources.items() if name.partition("/")[0] in CLASSES}, {}
+    listing = list_archive(archive)
+    chosen = ChosenImages(listing)
+    names = PackedStrings()
+    for place, member in enumerate(listing.names):
+        folder_name, _, name = member.partition("/")
+        if folder_name == FOLDER and name.partition("/")[0] in CLASSES:
+            chosen.places.append(place)
+            names.append(name)
+    return _Found(names, chosen, {})
 
 
-def _folder_images(folder: Path) -> Iterator[tuple[str, ImageSource]]:
+def _folder_names(folder: Path) -> Iterator[str]:
     for class_name in CLASSES:
-        for path in (folder / class_name).iterdir():
-            if path.suffix.lower() == ".jpg":
-                yield f"{class_name}/{path.name}", FileImage(path)
+        with os.scandir(folder / class_name) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(".jpg"):
+                    yield f"{class_name}/{entry.name}"
 
 
-def _divide(samples: list[Sample], lists: dict[str, Path]) -> dict[str, tuple[Sample, ...]]:
+def _divide(samples: Sequence[Sample], lists: dict[str, Path]) -> dict[str, Sequence[Sample]]:
     if not lists:
-        return {ALL: tuple(samples)}
-    by_name = {sample.name: sample for sample in samples}
-    splits: dict[str, tuple[Sample, ...]] = {}
+        return {ALL: samples}
+    places = {name: place for place, name in enumerate(names_of(samples))}
+    splits: dict[str, Sequence[Sample]] = {}
     for split, path in lists.items():
         names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         complaints = Complaints(str(path), "image that is not there", "images that are not there")
         for number, name in enumerate(names, 1):
-            if name not in by_name and name not in OFFICIAL.known_damaged:
+            if name not in places and name not in OFFICIAL.known_damaged:
                 complaints.add(f"line {number}: {name}")
         complaints.raise_if_any()
-        splits[split] = tuple(by_name[name] for name in dict.fromkeys(names) if name in by_name)
+        splits[split] = select_samples(samples, [places[name] for name in dict.fromkeys(names) if name in places])
     return splits

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from tlcore.dataset import ALL, Dataset, LeftOut, Sample
+from tlcore.dataset import ALL, Dataset, LeftOut
 from tlcore.errors import DatasetError
-from tlcore.images import IMAGE_SUFFIXES, FolderImage
+from tlcore.images import IMAGE_SUFFIXES
+from tlcore.packed_samples import FolderImages, SampleStore
+from tlcore.packed_strings import sorted_strings
 from tlcore_datasets import FolderOptions
 from tlcore_datasets.layout import SPLIT_FOLDERS
 
@@ -34,20 +36,26 @@ def read_folder(argument: str | None, options: FolderOptions) -> Dataset:
     left_out: list[LeftOut] = []
     parts = _parts(root, left_out)
     class_names = _class_names(parts)
-    splits = {split: tuple(_samples(root, part, class_names, options.per_class, left_out)) for split, part in parts.items()}
-    if not any(splits.values()):
+    store = SampleStore(FolderImages(str(root)))
+    ends = {split: _fill(store, root, part, class_names, options.per_class, left_out) for split, part in parts.items()}
+    if not len(store.labels):
         unread = f"; {len(left_out)} could not be read" if left_out else ""
         raise DatasetError(
             f"{root}: no images found in its class folders ({', '.join(class_names[:5])}){unread}; "
             f"names must end in {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    present = {sample.label for samples in splits.values() for sample in samples}
-    empty = [name for label, name in enumerate(class_names) if label not in present]
-    left_out += [LeftOut(f"{name}/", f"{name}/: holds no images, so it is no class") for name in empty]
+    present = sorted(set(store.labels))
+    left_out += [
+        LeftOut(f"{name}/", f"{name}/: holds no images, so it is no class")
+        for label, name in enumerate(class_names)
+        if label not in present
+    ]
+    store.renumber({label: index for index, label in enumerate(present)})
+    starts = (0, *ends.values())
     return Dataset(
         name=str(argument),
-        class_names=tuple(name for label, name in enumerate(class_names) if label in present),
-        splits={split: _without_gaps(samples, sorted(present)) for split, samples in splits.items()},
+        class_names=tuple(class_names[label] for label in present),
+        splits={split: store.samples(start, end) for (split, end), start in zip(ends.items(), starts, strict=False)},
         left_out=tuple(left_out),
     )
 
@@ -88,40 +96,45 @@ def _folders(parent: Path) -> list[str]:
         raise DatasetError(f"{parent}: cannot be read: {error.strerror or error}") from error
 
 
-def _samples(
-    root: Path, part: Path, class_names: list[str], per_class: int | None, left_out: list[LeftOut]
-) -> Iterator[Sample]:
-    folder = str(root)
+def _fill(
+    store: SampleStore, root: Path, part: Path, class_names: list[str], per_class: int | None, left_out: list[LeftOut]
+) -> int:
+    """Add the images of a split; returns how many there are now."""
     for label, class_name in enumerate(class_names):
         for name in islice(_image_files(part / class_name, left_out, root), per_class):
-            yield Sample(FolderImage(folder, name), name, label)
+            store.add(name, label)
+    return len(store.labels)
 
 
 def _image_files(folder: Path, left_out: list[LeftOut], root: Path) -> Iterator[str]:
     """Walk a class folder in order of name, following links but entering no folder twice; paths below `root`."""
-
-    def note(error: OSError) -> None:
-        name = Path(error.filename).relative_to(root).as_posix() if error.filename else str(folder)
-        if not isinstance(error, FileNotFoundError):
-            left_out.append(LeftOut(name, f"{name}: cannot be read: {error.strerror or error}"))
-
     entered: set[str] = set()
-    for directory, subfolders, files in os.walk(folder, onerror=note, followlinks=True):
-        real = os.path.realpath(directory)
+    waiting = [folder.relative_to(root).as_posix()]
+    while waiting:
+        below = waiting.pop()
+        real = os.path.realpath(root / below)
         if real in entered:
-            subfolders[:] = []
             continue
         entered.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        below = Path(directory).relative_to(root).as_posix()
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                yield f"{below}/{name}"
+        subfolders: list[str] = []
+        try:
+            with os.scandir(root / below) as entries:
+                names = sorted_strings(_image_names(entries, subfolders))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            left_out.append(LeftOut(below, f"{below}: cannot be read: {error.strerror or error}"))
+            continue
+        yield from (f"{below}/{name}" for name in names)
+        waiting += [f"{below}/{name}" for name in sorted(subfolders, reverse=True)]
 
 
-def _without_gaps(samples: tuple[Sample, ...], present: list[int]) -> tuple[Sample, ...]:
-    """Renumber labels after classes without any image were dropped."""
-    if present == list(range(len(present))):
-        return samples
-    position = {label: index for index, label in enumerate(present)}
-    return tuple(Sample(sample.image, sample.name, position[sample.label], sample.group) for sample in samples)
+def _image_names(entries: Iterable[os.DirEntry[str]], subfolders: list[str]) -> Iterator[str]:
+    """Yield the names of image files, and put those of folders into `subfolders`."""
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            subfolders.append(entry.name)
+        elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            yield entry.name

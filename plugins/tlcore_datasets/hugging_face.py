@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tlcore.dataset import ALL, Dataset, Sample
+from tlcore.dataset import ALL, Dataset
 from tlcore.errors import DatasetError, ImageError
+from tlcore.packed_samples import SampleStore
 from tlcore_datasets import HuggingFaceOptions
 from tlcore_datasets.layout import SPLIT_FOLDERS
 
@@ -36,6 +39,26 @@ class HuggingFaceImage:
         raise ImageError(f"row {self.row}: holds no image")
 
 
+@dataclass(frozen=True)
+class HuggingFaceImages:
+    """The images of several tables, one after the other.
+
+    Attributes:
+        tables: each a `datasets.Dataset` of the image column alone, not decoded.
+        column: where the images are.
+        starts: the number of the first image of each table, and behind the last.
+    """
+
+    tables: list[Any] = field(repr=False)
+    column: str
+    starts: list[int]
+
+    def source(self, row: int, name: str) -> HuggingFaceImage:
+        """Return an image by its number in all tables."""
+        table = bisect_right(self.starts, row) - 1
+        return HuggingFaceImage(self.tables[table], self.column, row - self.starts[table])
+
+
 def read_hugging_face(argument: str | None, options: HuggingFaceOptions) -> Dataset:
     """Read a dataset that the ``datasets`` library has saved or can load; splits called train, validation and test are kept.
 
@@ -48,19 +71,20 @@ def read_hugging_face(argument: str | None, options: HuggingFaceOptions) -> Data
     image_column, label_column = _columns(argument, tables, options)
     class_names = _class_names(argument, tables, label_column)
     label_of = {name: index for index, name in enumerate(class_names)}
-    splits: dict[str, tuple[Sample, ...]] = {}
+    images = HuggingFaceImages([], image_column, [0])
+    store = SampleStore(images)
     for split, table in tables.items():
-        labels = _labels(argument, split, table, label_column, label_of)
-        images = _undecoded(table, image_column)
-        splits[split] = tuple(
-            Sample(HuggingFaceImage(images, image_column, row), f"{split}/{row:07d}", label)
-            for row, label in enumerate(labels)
-        )
+        images.tables.append(_undecoded(table, image_column))
+        images.starts.append(images.starts[-1] + len(table))
+        for row, label in enumerate(_labels(argument, split, table, label_column, label_of)):
+            store.add(f"{split}/{row:07d}", label)
     info = next(iter(tables.values())).info
     return Dataset(
         name=f"hf:{argument}",
         class_names=class_names,
-        splits=splits,
+        splits={
+            split: store.samples(start, end) for split, (start, end) in zip(tables, pairwise(images.starts), strict=True)
+        },
         licence=str(info.license or ""),
         citation=" ".join(str(info.citation or "").split()),
         homepage=str(info.homepage or ""),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from tlcore.dataset import ALL, Dataset, LeftOut, Sample
+from tlcore.dataset import ALL, Dataset, LeftOut
 from tlcore.errors import DatasetError
-from tlcore.images import ImageSource
+from tlcore.packed_samples import ChosenImages, ImageSources, SampleStore, select_samples
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -19,83 +20,132 @@ SPLIT_FOLDERS = {
 }
 
 
-def dataset_from_names(name: str, images: Mapping[str, ImageSource], *, per_class: int | None) -> Dataset:
+def dataset_from_names(name: str, names: Sequence[str], images: ImageSources, *, per_class: int | None) -> Dataset:
     """Arrange images by the folders in their names (forward slashes); one folder around everything is looked through.
 
     Args:
         name: the dataset's.
-        images: image name to source.
+        names: the images'; of those with one name the last counts.
+        images: where they are, by their places in `names`.
         per_class: at most so many of each class and split, the first by name; None for all.
 
     Raises:
         DatasetError: no class folders, or a class that train lacks.
     """
-    if not images:
+    if not len(names):
         raise DatasetError(f"{name}: holds no images")
-    stripped = {_after(image, _common_folder(images)): source for image, source in images.items()}
-    tops = {image.partition("/")[0] for image in stripped if "/" in image}
-    split_of = {top: SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in SPLIT_FOLDERS}
-    if "train" not in split_of.values() or not any(
-        image.count("/") > 1 for image in stripped if split_of.get(image.partition("/")[0]) == "train"
-    ):
-        split_of = {}
-    elif len(set(split_of.values())) < len(split_of):
-        raise DatasetError(f"{name}: the folders {', '.join(sorted(split_of))} name one split twice; keep one of them")
-    rows: list[tuple[str, str, str]] = []
-    left_out: list[LeftOut] = []
-    for image in sorted(stripped):
-        parts = image.split("/")
-        split = split_of.get(parts[0]) if split_of else ALL
-        depth = 1 if split_of else 0
-        if split is None or len(parts) <= depth + 1:
-            why = "is in no class folder" if split is not None else "is beside the split folders and belongs to none of them"
-            left_out.append(LeftOut(image, f"{image}: {why}"))
-            continue
-        rows.append((split, parts[depth], image))
-    return _assemble(name, rows, stripped, left_out, per_class)
-
-
-def _assemble(
-    name: str,
-    rows: list[tuple[str, str, str]],
-    images: Mapping[str, ImageSource],
-    left_out: list[LeftOut],
-    per_class: int | None,
-) -> Dataset:
-    if not rows:
-        raise DatasetError(f"{name}: no images in class folders; put each class's images in a folder named after it")
-    splits = list(dict.fromkeys(split for split, _, _ in rows))
-    learned = {class_name for split, class_name, _ in rows if split in ("train", ALL)}
-    for split, class_name, _ in rows:
-        if class_name not in learned:
-            raise DatasetError(f"{name}: class {class_name!r} of {split} has no images in train")
-    class_names = sorted(learned)
+    prefix = _common_folder(names)
+    arrangement = _Arrangement(names, len(prefix), _split_folders(name, names, len(prefix)))
+    class_names = _class_names(name, arrangement)
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
-    samples: dict[str, list[Sample]] = {split: [] for split in splits}
+    chosen = ChosenImages(images)
+    store = SampleStore(chosen)
+    places: dict[str, list[int]] = {}
     taken: dict[tuple[str, str], int] = {}
-    for split, class_name, image in rows:
-        count = taken.get((split, class_name), 0)
+    for image in arrangement.images():
+        own = places.setdefault(image.split, [])
+        count = taken.get((image.split, image.class_name), 0)
         if per_class is None or count < per_class:
-            taken[split, class_name] = count + 1
-            samples[split].append(Sample(images[image], image, label_of[class_name]))
+            taken[image.split, image.class_name] = count + 1
+            own.append(len(chosen.places))
+            chosen.places.append(image.place)
+            store.add(image.name, label_of[image.class_name])
+    every = store.samples()
     return Dataset(
         name=name,
-        class_names=tuple(class_names),
-        splits={split: tuple(part) for split, part in samples.items()},
-        left_out=tuple(left_out),
+        class_names=class_names,
+        splits={split: select_samples(every, own) for split, own in places.items()},
+        left_out=tuple(arrangement.left_out()),
     )
 
 
-def _common_folder(images: Mapping[str, ImageSource]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """An image that is in a class folder.
+
+    Attributes:
+        place: in the list of all names.
+        name: without the folders around everything.
+        split, class_name: by the folders it is in.
+    """
+
+    place: int
+    name: str
+    split: str
+    class_name: str
+
+
+@dataclass(frozen=True)
+class _Arrangement:
+    """Images by the folders they are in, in order of name.
+
+    Attributes:
+        names: of all images.
+        start: where each name begins, behind the folders around everything.
+        split_of: split folder to split; empty where there are none.
+    """
+
+    names: Sequence[str]
+    start: int
+    split_of: dict[str, str]
+    order: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        order = sorted(range(len(self.names)), key=self.names.__getitem__)
+        following = (self.names[place] for place in order[1:])
+        last = [self.names[place] != after for place, after in zip(order, following, strict=False)]
+        object.__setattr__(self, "order", [place for place, counts in zip(order, [*last, True], strict=True) if counts])
+
+    def images(self) -> Iterator[_Image]:
+        """Yield the images that are in class folders."""
+        return (found for found in self._all() if isinstance(found, _Image))
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """Yield the others, and why."""
+        return (found for found in self._all() if isinstance(found, LeftOut))
+
+    def _all(self) -> Iterator[_Image | LeftOut]:
+        depth = 1 if self.split_of else 0
+        for place in self.order:
+            image = self.names[place][self.start :]
+            parts = image.split("/", depth + 1)
+            split = self.split_of.get(parts[0]) if self.split_of else ALL
+            if split is None:
+                yield LeftOut(image, f"{image}: is beside the split folders and belongs to none of them")
+            elif len(parts) <= depth + 1:
+                yield LeftOut(image, f"{image}: is in no class folder")
+            else:
+                yield _Image(place, image, split, parts[depth])
+
+
+def _class_names(name: str, arrangement: _Arrangement) -> tuple[str, ...]:
+    found = dict.fromkeys((image.split, image.class_name) for image in arrangement.images())
+    if not found:
+        raise DatasetError(f"{name}: no images in class folders; put each class's images in a folder named after it")
+    learned = {class_name for split, class_name in found if split in ("train", ALL)}
+    for split, class_name in found:
+        if class_name not in learned:
+            raise DatasetError(f"{name}: class {class_name!r} of {split} has no images in train")
+    return tuple(sorted(learned))
+
+
+def _split_folders(name: str, names: Sequence[str], start: int) -> dict[str, str]:
+    """Return split folder to split where there is a train folder with class folders in it, else nothing."""
+    tops = {image[start:].partition("/")[0] for image in names if "/" in image[start:]}
+    split_of = {top: SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in SPLIT_FOLDERS}
+    if not any(image.count("/", start) > 1 and split_of.get(image[start:].partition("/")[0]) == "train" for image in names):
+        return {}
+    if len(set(split_of.values())) < len(split_of):
+        raise DatasetError(f"{name}: the folders {', '.join(sorted(split_of))} name one split twice; keep one of them")
+    return split_of
+
+
+def _common_folder(names: Sequence[str]) -> str:
     """Return the folders around everything, with a slash at the end, as long as class folders are left below them."""
     prefix = ""
     while True:
-        rests = [image[len(prefix) :] for image in images]
-        tops = {rest.partition("/")[0] for rest in rests}
-        if len(tops) != 1 or any(rest.count("/") < 2 for rest in rests):
+        start = len(prefix)
+        tops = {image[start:].partition("/")[0] for image in names}
+        if len(tops) != 1 or any(image.count("/", start) < 2 for image in names):
             return prefix
         prefix += f"{tops.pop()}/"
-
-
-def _after(image: str, prefix: str) -> str:
-    return image[len(prefix) :]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlcore.data.download import RemoteFile, file_sha256
 from tlcore.data.unpack import UnpackLimits, unpack
-from tlcore.dataset import Dataset, LeftOut, Sample
+from tlcore.dataset import Dataset, LeftOut
 from tlcore.errors import DatasetError, did_you_mean
-from tlcore.images import FileImage
+from tlcore.images import FolderImage
 from tlcore.machine.paths import datasets_directory
+from tlcore.packed_samples import SampleStore
+from tlcore.packed_strings import PackedStrings
 from tlcore.specs import DownloadRequest, DownloadResult
 from tlcore_datasets import OfficialOptions
 from tlcore_datasets.complaints import Complaints
@@ -64,6 +66,22 @@ class _Annotation:
         return self.name.rpartition("_")[0]
 
 
+@dataclass(frozen=True)
+class _Photos:
+    """Photos of which the name's ending may be written otherwise than the annotations say.
+
+    Attributes:
+        folder: that all are in.
+        files: each one's path below it.
+    """
+
+    folder: str
+    files: PackedStrings = field(default_factory=PackedStrings, repr=False)
+
+    def source(self, row: int, name: str) -> FolderImage:
+        return FolderImage(self.folder, self.files[row])
+
+
 def read_oxford_pets(argument: str | None, options: OfficialOptions) -> Dataset:
     """Read the official trainval and test lists; classes are the 37 breeds, or cat and dog with ``:species``.
 
@@ -82,29 +100,32 @@ def read_oxford_pets(argument: str | None, options: OfficialOptions) -> Dataset:
     lists = {split: _read_list(root / "annotations" / name) for split, name in _SPLITS.items()}
     breeds = _check_lists(root, lists)
     class_names = SPECIES if argument == "species" else breeds
-    images = {path.stem: path for path in sorted((root / "images").iterdir()) if path.suffix.lower() == ".jpg"}
+    files = {
+        path.stem: f"images/{path.name}" for path in sorted((root / "images").iterdir()) if path.suffix.lower() == ".jpg"
+    }
+    images = _Photos(str(root))
+    store = SampleStore(images)
     left_out: list[LeftOut] = []
-    splits: dict[str, tuple[Sample, ...]] = {}
+    ends: dict[str, int] = {}
     for split, listed in lists.items():
-        samples = []
         for annotation in listed:
-            file = images.pop(annotation.name, None)
             name = f"images/{annotation.name}.jpg"
+            file = files.pop(annotation.name, None)
             if file is None:
                 left_out.append(LeftOut(name, f"{name}: is listed in {_SPLITS[split]} and not there"))
                 continue
-            damage = OFFICIAL.damage(name, FileImage(file))
+            damage = OFFICIAL.damage(name, FolderImage(images.folder, file))
             if damage is not None:
                 left_out.append(damage)
                 continue
-            label = annotation.species - 1 if argument == "species" else breeds.index(annotation.breed)
-            samples.append(Sample(FileImage(file), name, label))
-        splits[split] = tuple(samples)
-    left_out += [LeftOut(f"images/{path.name}", f"images/{path.name}: is in no annotation list") for path in images.values()]
+            images.files.append(file)
+            store.add(name, annotation.species - 1 if argument == "species" else breeds.index(annotation.breed))
+        ends[split] = len(store.labels)
+    left_out += [LeftOut(name, f"{name}: is in no annotation list") for name in files.values()]
     return Dataset(
         name=OFFICIAL.name if argument is None else f"{OFFICIAL.name}:{argument}",
         class_names=class_names,
-        splits=splits,
+        splits={"train": store.samples(0, ends["train"]), "test": store.samples(ends["train"])},
         left_out=tuple(left_out),
         licence=OFFICIAL.licence,
         citation=OFFICIAL.citation,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tlcore.dataset import ALL, SPLIT_NAMES, Dataset, LeftOut, Sample
+import numpy as np
+
+from tlcore.dataset import ALL, SPLIT_NAMES, Dataset, LeftOut
 from tlcore.errors import DatasetError, did_you_mean
-from tlcore.images import FileImage
+from tlcore.packed_samples import FolderImages, SampleStore, select_samples
 from tlcore_datasets import TableOptions
 from tlcore_datasets.complaints import Complaints
 from tlcore_datasets.layout import SPLIT_FOLDERS
@@ -27,11 +31,18 @@ def read_table(argument: str | None, options: TableOptions) -> Dataset:
     path = Path(argument).expanduser()
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
-    table = open_table(path, options)
-    reader = _RowReader(path, options, _columns(path, table, options))
-    for row in table.rows:
+    columns = _columns(path, open_table(path, options), options)
+    reader = _RowReader(path, options, columns, _repeated(open_table(path, options), columns.path))
+    for row in open_table(path, options).rows:
         reader.read(row)
     return reader.dataset(str(argument))
+
+
+def _repeated(table: Table, column: str) -> set[int]:
+    """Return the hashes of paths that may be there twice; what stands in their rows is kept for comparing, nobody else's."""
+    hashes = np.fromiter((hash(_text(row.values.get(column))) for row in table.rows), np.int64)
+    hashes.sort()
+    return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
 
 @dataclass(frozen=True)
@@ -69,85 +80,92 @@ def _columns(path: Path, table: Table, options: TableOptions) -> _Columns:
 @dataclass(frozen=True)
 class _Photo:
     row: str
-    file: Path
     label: str
     split: str
-    group: str | None
-    metadata: tuple[tuple[str, str], ...]
+    group: str
 
 
-@dataclass
 class _RowReader:
-    """Takes rows one by one; complains of bad ones together at the end."""
+    """Takes rows one by one; complains of bad ones together at the end.
 
-    table: Path
-    options: TableOptions
-    columns: _Columns
-    photos: dict[str, _Photo] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
+    Args:
+        table: the file.
+        options: how it is read.
+        columns: which hold what.
+        repeated: hashes of paths that may be there twice.
+    """
 
-    def __post_init__(self) -> None:
-        self._root = self.options.root.expanduser() if self.options.root is not None else self.table.parent
-        self._complaints = Complaints(str(self.table), "bad row", "bad rows", "mend or remove them")
+    def __init__(self, table: Path, options: TableOptions, columns: _Columns, repeated: set[int]) -> None:
+        self._table = table
+        self._columns = columns
+        self._root = str(options.root.expanduser() if options.root is not None else table.parent)
+        self._store = SampleStore(FolderImages(self._root), columns.metadata)
+        self._label_of: dict[str, int] = {}
+        self._splits: dict[str, array[int]] = {}
+        self._unsaid = self._complaints_of("row without a split", "rows without a split", "give all rows one or none")
+        self._bad = self._complaints_of("bad row", "bad rows", "mend or remove them")
+        self._repeated = repeated
+        self._earlier: dict[str, _Photo] = {}
+        self._left_out: list[LeftOut] = []
 
     def read(self, row: Row) -> None:
         complaint = row.problem or self._take(row.label, row.values)
         if complaint:
-            self._complaints.add(f"{row.label}: {complaint}")
+            self._bad.add(f"{row.label}: {complaint}")
 
     def dataset(self, name: str) -> Dataset:
-        self._complaints.raise_if_any()
-        if not self.photos:
-            raise DatasetError(f"{self.table}: has no rows; each names a photo and its label")
-        class_names = sorted({photo.label for photo in self.photos.values()}, key=_in_order)
-        label_of = {label: index for index, label in enumerate(class_names)}
-        splits: dict[str, list[Sample]] = {}
-        for text, photo in self.photos.items():
-            splits.setdefault(photo.split, []).append(
-                Sample(FileImage(photo.file), text, label_of[photo.label], photo.group, photo.metadata)
-            )
-        if ALL in splits and len(splits) > 1:
-            unsaid = [photo.row for photo in self.photos.values() if photo.split == ALL]
-            complaints = Complaints(
-                str(self.table), "row without a split", "rows without a split", "give all rows one or none"
-            )
-            for row in unsaid:
-                complaints.add(row)
-            complaints.raise_if_any()
+        self._bad.raise_if_any()
+        if not self._splits:
+            raise DatasetError(f"{self._table}: has no rows; each names a photo and its label")
+        if ALL in self._splits and len(self._splits) > 1:
+            self._unsaid.raise_if_any()
+        class_names = tuple(sorted(self._label_of, key=_in_order))
+        self._store.renumber({self._label_of[class_name]: label for label, class_name in enumerate(class_names)})
+        samples = self._store.samples()
         return Dataset(
             name=name,
-            class_names=tuple(class_names),
-            splits={split: tuple(splits[split]) for split in (ALL, *SPLIT_NAMES) if split in splits},
-            left_out=tuple(self.left_out),
+            class_names=class_names,
+            splits={
+                split: select_samples(samples, self._splits[split]) for split in (ALL, *SPLIT_NAMES) if split in self._splits
+            },
+            left_out=tuple(self._left_out),
         )
 
     def _take(self, row: str, values: Mapping[str, object]) -> str:
         """Add a row's photo; returns what is wrong with the row, or nothing."""
-        text, label = _text(values.get(self.columns.path)), _text(values.get(self.columns.label))
+        text, label = _text(values.get(self._columns.path)), _text(values.get(self._columns.label))
         if not text or not label:
             return f"no {'path' if not text else 'label'}"
-        said = _text(values.get(self.columns.split)) if self.columns.split is not None else ""
+        said = _text(values.get(self._columns.split)) if self._columns.split is not None else ""
         split = SPLIT_FOLDERS.get(said.lower()) if said else ALL
         if split is None:
             return f"unknown split {said!r}, expected train, validation or test"
-        group = _text(values.get(self.columns.group)) if self.columns.group is not None else ""
-        metadata = tuple((name, _text(values.get(name))) for name in self.columns.metadata)
-        photo = _Photo(row, self._root / text, label, split, group or None, metadata)
-        earlier = self.photos.get(text)
-        if earlier is not None:
-            return self._again(text, earlier, photo)
-        if not photo.file.is_file():
-            return f"{photo.file} is not there"
-        self.photos[text] = photo
+        group = _text(values.get(self._columns.group)) if self._columns.group is not None else ""
+        photo = _Photo(row, label, split, group)
+        if text in self._earlier:
+            return self._again(text, photo)
+        if not os.path.isfile(os.path.join(self._root, text)):
+            return f"{Path(self._root, text)} is not there"
+        if hash(text) in self._repeated:
+            self._earlier[text] = photo
+        if split == ALL:
+            self._unsaid.add(row)
+        self._splits.setdefault(split, array("i")).append(len(self._store.labels))
+        metadata = [_text(values.get(column)) for column in self._columns.metadata]
+        self._store.add(text, self._label_of.setdefault(label, len(self._label_of)), group, metadata)
         return ""
 
-    def _again(self, text: str, earlier: _Photo, photo: _Photo) -> str:
+    def _again(self, text: str, photo: _Photo) -> str:
+        earlier = self._earlier[text]
         for what in ("label", "split", "group"):
             first, second = getattr(earlier, what), getattr(photo, what)
             if first != second:
-                return f"{text} has the {what} {second!r} here and {first!r} in {earlier.row}"
-        self.left_out.append(LeftOut(text, f"{text}: {photo.row} repeats {earlier.row}"))
+                return f"{text} has the {what} {second or None!r} here and {first or None!r} in {earlier.row}"
+        self._left_out.append(LeftOut(text, f"{text}: {photo.row} repeats {earlier.row}"))
         return ""
+
+    def _complaints_of(self, singular: str, plural: str, remedy: str) -> Complaints:
+        return Complaints(str(self._table), singular, plural, remedy)
 
 
 def _text(value: object) -> str:

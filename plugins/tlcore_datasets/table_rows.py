@@ -12,6 +12,7 @@ from tlcore.errors import DatasetError
 from tlcore_datasets import TableOptions
 
 _DELIMITERS = ",;\t|"
+_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,8 @@ def _delimiter(path: Path, heading: str, path_column: str) -> str:
 
 def _open_json_lines(path: Path, options: TableOptions) -> Table:
     """The columns of JSON lines are those of the first row that can be read."""
-    rows = list(_json_rows(path, options))
-    columns = next((tuple(map(str, row.values)) for row in rows if not row.problem), ())
-    return Table(columns, iter(rows))
+    columns = next((tuple(map(str, row.values)) for row in _json_rows(path, options) if not row.problem), ())
+    return Table(columns, _json_rows(path, options))
 
 
 def _json_rows(path: Path, options: TableOptions) -> Iterator[Row]:
@@ -132,7 +132,7 @@ def _open_parquet(path: Path) -> Table:
 
     def rows() -> Iterator[Row]:
         number = 0
-        for batch in file.iter_batches():
+        for batch in file.iter_batches(_BATCH):
             for values in batch.to_pylist():
                 number += 1
                 yield Row(f"row {number}", values)

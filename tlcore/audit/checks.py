@@ -7,9 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from jaxtyping import Int64
 
 from tlcore.audit.findings import MAX_NOTICES, Entry, Finding, Severity
 from tlcore.audit.subject import MIN_SIDE, AuditSubject
+from tlcore.audit.table import InspectionTable
+from tlcore.packed_samples import groups_of, names_of
 
 BLANK_SPREAD = 2.0
 """Images whose grey levels deviate by less than this, of 255, are called blank."""
@@ -35,9 +38,9 @@ _FORMATS = {
 """Lower-case file name ending to what Pillow may call the content."""
 
 
-def is_blank(spread: np.ndarray) -> np.ndarray:
-    """Return which images are blank, by their spread."""
-    return np.asarray(spread < BLANK_SPREAD)
+def blank(table: InspectionTable) -> Int64[np.ndarray, " blank"]:
+    """Return the indices of images that can be decoded and are blank, by their spread."""
+    return np.flatnonzero(table.sound.whole() & (table.spread.whole() < BLANK_SPREAD))
 
 
 def unreadable(subject: AuditSubject) -> Finding | None:
@@ -85,9 +88,9 @@ def leaks(subject: AuditSubject) -> Finding | None:
 def group_leaks(subject: AuditSubject) -> Finding | None:
     """A group in several splits."""
     members_of: dict[str, list[int]] = defaultdict(list)
-    for index, sample in enumerate(subject.samples):
-        if sample.group is not None:
-            members_of[sample.group].append(index)
+    for index, group in enumerate(groups_of(subject.samples)):
+        if group is not None:
+            members_of[group].append(index)
     entries = [
         Entry(subject.names(members[:10]), f"group {group!r} is in {' and '.join(subject.split_names(members))}")
         for group, members in members_of.items()
@@ -132,11 +135,11 @@ def near_duplicates(subject: AuditSubject) -> Finding | None:
 def wrong_extensions(subject: AuditSubject) -> Finding | None:
     """Files whose name says another format than their bytes."""
     entries = []
-    for index, sample in enumerate(subject.samples):
-        suffix = os.path.splitext(sample.name)[1].lower()
-        found = subject.table.format(index)
+    for name, number in zip(names_of(subject.samples), subject.table.format.whole(), strict=True):
+        suffix = os.path.splitext(name)[1].lower()
+        found = subject.table.formats[number]
         if found and suffix in _FORMATS and found not in _FORMATS[suffix]:
-            entries.append(Entry((sample.name,), f"is {found} by its content"))
+            entries.append(Entry((name,), f"is {found} by its content"))
     return _finding(
         "wrong-extension",
         "notice",
@@ -148,10 +151,10 @@ def wrong_extensions(subject: AuditSubject) -> Finding | None:
 
 def blank_images(subject: AuditSubject) -> Finding | None:
     """Pictures of one shade."""
-    rows = subject.table.rows
+    found = blank(subject.table)
     entries = [
-        Entry((subject.samples[index].name,), f"grey levels deviate by {rows['spread'][index]:.1f} of 255")
-        for index in np.flatnonzero(rows["sound"] & is_blank(rows["spread"])).tolist()
+        Entry((subject.samples[index].name,), f"grey levels deviate by {spread:.1f} of 255")
+        for index, spread in zip(found.tolist(), subject.table.spread[found], strict=True)
     ]
     return _finding(
         "blank", "notice", f"{_number(entries, 'image')} blank or nearly so", "exclude them unless blank is a class", entries
@@ -160,14 +163,14 @@ def blank_images(subject: AuditSubject) -> Finding | None:
 
 def extreme_sizes(subject: AuditSubject) -> Finding | None:
     """Pictures of unusual size or shape."""
-    rows = subject.table.rows
-    width, height = rows["width"].astype(np.int64), rows["height"].astype(np.int64)
-    short, long = np.minimum(width, height), np.maximum(width, height)
-    odd = (short < MIN_SIDE) | (width * height > MAX_MEGAPIXELS * 1_000_000) | (long > MAX_ASPECT * short)
-    entries = [
-        Entry((subject.samples[index].name,), f"{width[index]} x {height[index]} pixels")
-        for index in np.flatnonzero(rows["sound"] & odd).tolist()
-    ]
+    entries = []
+    for start, sizes in subject.table.sizes.blocks():
+        short, long = sizes.min(axis=1).astype(np.int64), sizes.max(axis=1).astype(np.int64)
+        odd = (short < MIN_SIDE) | (short * long > MAX_MEGAPIXELS * 1_000_000) | (long > MAX_ASPECT * short)
+        for place in np.flatnonzero(odd).tolist():
+            if start + place not in subject.table.problems:
+                width, height = sizes[place].tolist()
+                entries.append(Entry((subject.samples[start + place].name,), f"{width} x {height} pixels"))
     return _finding(
         "extreme-size",
         "notice",
@@ -238,12 +241,11 @@ ALL: tuple[Callable[[AuditSubject], Finding | None], ...] = (
 
 def _learned_from(subject: AuditSubject) -> Counter[str]:
     """Count images by class in the training split, or in all where there is none."""
-    train = "train" if "train" in subject.splits else None
-    return Counter(
-        subject.dataset.class_names[sample.label]
-        for sample, split in zip(subject.samples, subject.splits, strict=True)
-        if train is None or split == train
-    )
+    counts = subject.dataset.counts
+    total: Counter[str] = Counter()
+    for split in ("train",) if "train" in counts else counts:
+        total.update(counts[split])
+    return total
 
 
 def _number(entries: Sequence[Entry], singular: str, plural: str = "") -> str:

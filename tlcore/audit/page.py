@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from html import escape
 
 from tlcore.audit.findings import AuditReport, Entry, Finding
-from tlcore.dataset import Dataset, Sample
+from tlcore.dataset import Dataset
 from tlcore.display.page_style import STYLE
 from tlcore.display.thumbnails import data_uri
+from tlcore.packed_samples import names_of
+from tlcore.sample import Sample
 
 MAX_ENTRIES = 40
 """How many entries of each finding the page shows; the JSON report holds them all."""
@@ -24,7 +26,7 @@ def audit_page(report: AuditReport, dataset: Dataset) -> str:
         report: of an audit.
         dataset: the one that was audited.
     """
-    samples = {sample.name: (sample, split) for split, part in dataset.splits.items() for sample in part}
+    samples = _shown(report, dataset)
     overview = "".join(
         f'<li class="{finding.severity}"><span class="kind">{finding.severity}</span> '
         f'<a href="#{finding.kind}">{escape(finding.summary)}</a></li>'
@@ -42,6 +44,19 @@ def audit_page(report: AuditReport, dataset: Dataset) -> str:
         f"{len(report.exclude):,} images suggested to leave out. Nothing was changed.</p>\n"
         f"{verdict}<nav><ul>{overview}</ul></nav>{_counts(report)}\n{''.join(sections)}</main></body></html>\n"
     )
+
+
+def _shown(report: AuditReport, dataset: Dataset) -> dict[str, tuple[Sample, str]]:
+    """Return name to sample and split of the images that are on the page."""
+    wanted = {
+        name for finding in report.findings for entry in finding.entries[:MAX_ENTRIES] for name in entry.images[:MAX_IMAGES]
+    }
+    return {
+        name: (part[place], split)
+        for split, part in dataset.splits.items()
+        for place, name in enumerate(names_of(part))
+        if name in wanted
+    }
 
 
 def _counts(report: AuditReport) -> str:

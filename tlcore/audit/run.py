@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -61,20 +62,20 @@ def audit_dataset(
 
 def _subject(dataset: Dataset, table: InspectionTable) -> AuditSubject:
     """Put the samples, their inspections and the sets of like ones together."""
-    sound = table.rows["sound"]
-    equal = [members for members in equal_sets(table.rows["digest"]) if table.rows["digest"][members[0]].any()]
-    repeated = np.zeros(len(sound), bool)
+    equal = equal_sets(table.digest)
+    comparable = table.sound.whole()
+    comparable[checks.blank(table)] = False
     for members in equal:
-        repeated[members[1:]] = True
-    large = np.minimum(table.rows["width"], table.rows["height"]) >= MIN_SIDE
-    comparable = np.flatnonzero(sound & ~repeated & large & ~checks.is_blank(table.rows["spread"]))
-    pairs = near_pairs(table.rows["hash"][comparable], table.rows["colours"][comparable])
-    near = [(first, second) for first, second in comparable[pairs].tolist()]
+        comparable[members[1:]] = False
+    for start, sizes in table.sizes.blocks():
+        comparable[start : start + len(sizes)] &= sizes.min(axis=1) >= MIN_SIDE
+    pairs = near_pairs(table.hash, table.colours, np.flatnonzero(comparable).astype(np.int32))
+    near = [(first, second) for first, second in pairs.tolist()]
     same = [(first, other) for first, *others in equal for other in others]
     return AuditSubject(
         dataset=dataset,
         samples=dataset.samples,
-        splits=tuple(split for split, samples in dataset.splits.items() for _ in samples),
+        ends=dict(zip(dataset.splits, accumulate(map(len, dataset.splits.values())), strict=True)),
         table=table,
         equal=equal,
         near=connected_sets(near),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tlcore.audit.table import InspectionTable
-from tlcore.dataset import Dataset, Sample
+from tlcore.dataset import Dataset
+from tlcore.sample import Sample
 
 MIN_SIDE = 32
 """Images with a shorter side, in pixels, are called small; they hold too little to be compared for likeness."""
@@ -23,7 +25,8 @@ class AuditSubject:
 
     Attributes:
         dataset: what is audited.
-        samples, splits: each image, and the split it is in.
+        samples: each image, split by split.
+        ends: split name to the number of images in it and those before it.
         table: the inspections.
         equal: sets of images with the same bytes.
         near: sets of images with other bytes that look alike; of equal ones only the first takes part.
@@ -31,8 +34,8 @@ class AuditSubject:
     """
 
     dataset: Dataset
-    samples: tuple[Sample, ...]
-    splits: tuple[str, ...]
+    samples: Sequence[Sample]
+    ends: Mapping[str, int]
     table: InspectionTable
     equal: list[list[int]]
     near: list[list[int]]
@@ -41,6 +44,10 @@ class AuditSubject:
     def names(self, members: Iterable[int]) -> tuple[str, ...]:
         """Return the names of images."""
         return tuple(self.samples[index].name for index in members)
+
+    def split(self, index: int) -> str:
+        """Return the split of an image."""
+        return list(self.ends)[bisect_right(list(self.ends.values()), index)]
 
     def conflict(self, members: Iterable[int]) -> str:
         """Return what is the matter where images of one picture have several labels; empty where they agree."""
@@ -52,4 +59,4 @@ class AuditSubject:
 
     def split_names(self, members: Iterable[int]) -> list[str]:
         """Return the splits of images, each once, in order of first appearance."""
-        return list(dict.fromkeys(self.splits[index] for index in members))
+        return list(dict.fromkeys(self.split(index) for index in members))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from tlcore.audit.checks import is_blank
+from tlcore.audit.checks import blank
 from tlcore.audit.subject import SPLIT_RANK, AuditSubject
 
 
@@ -15,20 +13,19 @@ def suggest_exclusions(subject: AuditSubject) -> dict[str, str]:
     those in the highest-ranked split (test, then validation); of exact copies all but one.
     """
     reasons: dict[int, str] = {index: f"cannot be read: {reason}" for index, reason in subject.table.problems.items()}
-    rows = subject.table.rows
-    for index in np.flatnonzero(rows["sound"] & is_blank(rows["spread"])).tolist():
+    for index in blank(subject.table).tolist():
         reasons.setdefault(index, "blank")
     for members in subject.sets:
         conflict = subject.conflict(members)
         if conflict:
             for index in members:
                 reasons.setdefault(index, conflict)
-        kept = max(SPLIT_RANK[subject.splits[index]] for index in members)
+        kept = max(SPLIT_RANK[subject.split(index)] for index in members)
         for index in members:
-            if SPLIT_RANK[subject.splits[index]] < kept:
+            if SPLIT_RANK[subject.split(index)] < kept:
                 reasons.setdefault(index, "the same picture is in a split that is measured")
     for members in subject.equal:
-        best = max(members, key=lambda index: (SPLIT_RANK[subject.splits[index]], -index))
+        best = max(members, key=lambda index: (SPLIT_RANK[subject.split(index)], -index))
         for index in members:
             if index != best:
                 reasons.setdefault(index, f"copy of {subject.samples[best].name}")

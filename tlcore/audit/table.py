@@ -6,53 +6,74 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from tlcore.audit.inspection import COLOUR_BYTES, HASH_BYTES, Inspection, inspect_image
 from tlcore.audit.inspection_cache import InspectionCache
-from tlcore.dataset import Sample
+from tlcore.audit.spooled_array import SpooledArray
 from tlcore.errors import ImageError
 from tlcore.images import read_image
 from tlcore.machine.cores import available_cores
 from tlcore.progress import Progress, ProgressEvent
+from tlcore.sample import Sample
 
-_ROW = np.dtype(
-    [
-        ("digest", np.uint8, 32),
-        ("hash", np.uint8, HASH_BYTES),
-        ("colours", np.uint8, COLOUR_BYTES),
-        ("width", np.int32),
-        ("height", np.int32),
-        ("spread", np.float32),
-        ("sound", np.bool_),
-        ("format", np.uint8),
-    ]
-)
+DIGEST_BYTES = 32
 _AT_ONCE = 32
 _WRITE_EVERY = 256
 
 
-@dataclass
 class InspectionTable:
-    """What is known of each sample, in the samples' order.
+    """What is known of each sample, in the samples' order, a column each; many lie in temporary files.
+
+    Args:
+        directory: where those are; None for the system's place for temporary files.
 
     Attributes:
-        rows: (samples,) structured: digest, hash, colours, width, height, spread, whether sound, and index into `formats`.
+        digest, hash, colours: (samples, bytes) uint8, as `Inspection` says; a digest of zeros where the bytes cannot be had.
+        sizes: (samples, 2) int32, width and height.
+        spread: (samples,) float32.
+        sound: (samples,) bool, whether it can be decoded.
+        format: (samples,) uint8, index into `formats`.
         formats: names of encodings.
         problems: index to reason, of samples that are not sound.
         cached: how many needed no decoding.
     """
 
-    rows: np.ndarray
-    formats: list[str] = field(default_factory=list)
-    problems: dict[int, str] = field(default_factory=dict)
-    cached: int = 0
+    def __init__(self, directory: Path | None = None) -> None:
+        byte = np.dtype(np.uint8)
+        self.digest = SpooledArray(byte, DIGEST_BYTES, directory)
+        self.hash = SpooledArray(byte, HASH_BYTES, directory)
+        self.colours = SpooledArray(byte, COLOUR_BYTES, directory)
+        self.sizes = SpooledArray(np.dtype(np.int32), 2, directory)
+        self.spread = SpooledArray(np.dtype(np.float32), None, directory)
+        self.sound = SpooledArray(np.dtype(np.bool_), None, directory)
+        self.format = SpooledArray(byte, None, directory)
+        self.formats: list[str] = []
+        self.problems: dict[int, str] = {}
+        self.cached = 0
 
-    def format(self, index: int) -> str:
-        """Return the name of a sample's encoding."""
-        return self.formats[int(self.rows["format"][index])]
+    def __len__(self) -> int:
+        return len(self.sound)
+
+    def append(self, part: Sequence[Inspected]) -> None:
+        """Add the inspections of the next samples."""
+        inspections = [found.inspection for found in part]
+        for index, inspection in enumerate(inspections, len(self)):
+            if inspection.format not in self.formats:
+                self.formats.append(inspection.format)
+            if inspection.problem:
+                self.problems[index] = inspection.problem
+        self.cached += sum(found.known for found in part)
+        self.digest.append(_rows(found.digest or bytes(DIGEST_BYTES) for found in part))
+        self.hash.append(_rows(inspection.hash for inspection in inspections))
+        self.colours.append(_rows(inspection.colours for inspection in inspections))
+        self.sizes.append(np.array([(inspection.width, inspection.height) for inspection in inspections]))
+        self.spread.append(np.array([inspection.spread for inspection in inspections]))
+        self.sound.append(np.array([not inspection.problem for inspection in inspections]))
+        self.format.append(np.array([self.formats.index(inspection.format) for inspection in inspections]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +89,12 @@ class Inspections:
     """Inspections as they are made, image by image in the samples' order, kept in the cache now and then.
 
     Args:
-        samples: how many images there will be.
         cache: where they are kept between runs; None keeps none.
     """
 
-    def __init__(self, samples: int, cache: InspectionCache | None) -> None:
-        self.table = InspectionTable(np.zeros(samples, _ROW))
+    def __init__(self, cache: InspectionCache | None) -> None:
+        self.table = InspectionTable(cache.path.parent if cache is not None else None)
         self._cache = cache
-        self._done = 0
         self._fresh: list[tuple[bytes, Inspection]] = []
 
     def known(self, digests: Sequence[bytes]) -> dict[bytes, Inspection]:
@@ -84,8 +103,7 @@ class Inspections:
 
     def add(self, part: Sequence[Inspected]) -> None:
         """Add the inspections of the next samples."""
-        _fill(self.table, self._done, part)
-        self._done += len(part)
+        self.table.append(part)
         self._fresh += [(found.digest, found.inspection) for found in part if found.digest and not found.known]
         if len(self._fresh) >= _WRITE_EVERY:
             self.keep()
@@ -99,7 +117,7 @@ class Inspections:
 
 def inspect_samples(samples: Sequence[Sample], cache: InspectionCache | None, progress: Progress) -> InspectionTable:
     """Inspect samples in threads; an exception that `progress` raises cancels, and what was inspected stays in the cache."""
-    inspections = Inspections(len(samples), cache)
+    inspections = Inspections(cache)
     progress(ProgressEvent("audit", 0, len(samples)))
     done = 0
     try:
@@ -112,27 +130,10 @@ def inspect_samples(samples: Sequence[Sample], cache: InspectionCache | None, pr
     return inspections.table
 
 
-def _fill(table: InspectionTable, start: int, part: Sequence[Inspected]) -> None:
-    rows = table.rows[start : start + len(part)]
-    inspections = [found.inspection for found in part]
-    rows["digest"] = _bytes(found.digest or bytes(32) for found in part).reshape(len(part), -1)
-    rows["hash"] = _bytes(inspection.hash for inspection in inspections).reshape(len(part), -1)
-    rows["colours"] = _bytes(inspection.colours for inspection in inspections).reshape(len(part), -1)
-    rows["width"] = [inspection.width for inspection in inspections]
-    rows["height"] = [inspection.height for inspection in inspections]
-    rows["spread"] = [inspection.spread for inspection in inspections]
-    rows["sound"] = [not inspection.problem for inspection in inspections]
-    for index, inspection in enumerate(inspections, start):
-        if inspection.format not in table.formats:
-            table.formats.append(inspection.format)
-        table.rows["format"][index] = table.formats.index(inspection.format)
-        if inspection.problem:
-            table.problems[index] = inspection.problem
-    table.cached += sum(found.known for found in part)
-
-
-def _bytes(parts: Iterable[bytes]) -> np.ndarray:
-    return np.frombuffer(b"".join(parts), np.uint8)
+def _rows(parts: Iterable[bytes]) -> np.ndarray:
+    """Return strings of bytes of one length as rows."""
+    listed = list(parts)
+    return np.frombuffer(b"".join(listed), np.uint8).reshape(len(listed), -1)
 
 
 def _inspect_all(samples: Sequence[Sample], cache: InspectionCache | None) -> Iterator[list[Inspected]]:

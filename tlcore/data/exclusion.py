@@ -14,6 +14,7 @@ from pathlib import Path
 from tlcore.dataset import Dataset, LeftOut
 from tlcore.errors import DatasetError, did_you_mean
 from tlcore.machine.atomic import write_file
+from tlcore.packed_samples import names_of, select_samples
 
 
 def write_exclusions(path: Path, exclusions: Mapping[str, str], *, dataset: str) -> None:
@@ -68,12 +69,13 @@ def exclude_images(dataset: Dataset, path: Path) -> tuple[Dataset, tuple[str, ..
         DatasetError: the list cannot be read, names no image of the dataset, or all of them.
     """
     exclusions = read_exclusions(path)
-    known = {sample.name for sample in dataset.samples}
+    samples = dataset.samples
+    known = {name for name in names_of(samples) if name in exclusions}
     unknown = [name for name in exclusions if name not in known]
-    if exclusions and len(unknown) == len(exclusions):
-        hint = did_you_mean(unknown[0], known) or "; it may be the list of another dataset"
+    if exclusions and not known:
+        hint = did_you_mean(unknown[0], set(names_of(samples))) or "; it may be the list of another dataset"
         raise DatasetError(f"{path}: names no image of {dataset.name}; the first is {unknown[0]!r}{hint}")
-    if known <= exclusions.keys():
+    if len(known) == len(samples):
         raise DatasetError(f"{path}: names every image of {dataset.name}; nothing would be left")
     notes = []
     if unknown:
@@ -86,8 +88,8 @@ def exclude_images(dataset: Dataset, path: Path) -> tuple[Dataset, tuple[str, ..
         if name in known
     ]
     splits = {
-        split: tuple(sample for sample in samples if sample.name not in exclusions)
-        for split, samples in dataset.splits.items()
+        split: select_samples(part, [place for place, name in enumerate(names_of(part)) if name not in known])
+        for split, part in dataset.splits.items()
     }
     return replace(dataset, splits=splits, left_out=(*dataset.left_out, *left_out)), tuple(notes)
 

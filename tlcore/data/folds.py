@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -36,15 +35,16 @@ def assign_folds(
     """
     if not 2 <= folds <= len(samples):
         raise DatasetError(f"folds must lie between 2 and the number of images, {len(samples)}; got {folds}")
-    fold_of: dict[str, int] = {}
+    fold_of = np.zeros(len(samples), np.int64)
     totals = [0] * folds
     for label, families in families_by_class(samples, together).items():
-        own: dict[int, int] = defaultdict(int)
-        shuffled = [families[index] for index in np.random.default_rng([seed, label]).permutation(len(families))]
+        own = [0] * folds
+        sizes = families.sizes
+        shuffled = np.random.default_rng([seed, label]).permutation(len(families)).tolist()
         # The largest first, each to the fold that has fewest of the class, then fewest at all.
-        for family in sorted(shuffled, key=len, reverse=True):
-            fold = min(range(folds), key=lambda index: (own[index], totals[index], index))
-            own[fold] += len(family)
-            totals[fold] += len(family)
-            fold_of |= {sample.name: fold for sample in family}
-    return np.array([fold_of[sample.name] for sample in samples], np.int64)
+        for index in sorted(shuffled, key=sizes.__getitem__, reverse=True):
+            fold = min(range(folds), key=lambda fold: (own[fold], totals[fold], fold))
+            own[fold] += sizes[index]
+            totals[fold] += sizes[index]
+            fold_of[families[index]] = fold
+    return fold_of

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from tlcore.dataset import SPLIT_NAMES, Dataset, Sample
 from tlcore.errors import DatasetError
+from tlcore.packed_samples import groups_of, names_of, select_samples
 
 
 def check_same_data(dataset: Dataset, earlier: Mapping[str, Sequence[tuple[str, str]]]) -> None:
     """Raise `DatasetError` unless the dataset has a training image of the bundle's, by name."""
     learnt = {name for name, _ in earlier.get("train", ())}
-    if not any(sample.name in learnt for sample in dataset.samples):
+    if not any(name in learnt for name in names_of(dataset.samples)):
         raise DatasetError(
             f"{dataset.name}: has none of the {len(learnt):,} training images of the bundle to split from; "
             "give the dataset that the bundle was trained on"
@@ -34,29 +35,34 @@ def split_like(
     """
     split_of = {name: split for split in SPLIT_NAMES for name, _ in earlier.get(split, ())}
     samples = dataset.samples
-    added = [sample for sample in samples if sample.name not in split_of]
-    missing = len(split_of.keys() - {sample.name for sample in samples})
+    added = {name: group for name, group in zip(names_of(samples), groups_of(samples), strict=True) if name not in split_of}
+    missing = len(split_of) - (len(samples) - len(added))
     placed = split_of | _place(added, samples, split_of, together)
-    splits: dict[str, list[Sample]] = {split: [] for split in SPLIT_NAMES}
-    for sample in samples:
-        splits[placed[sample.name]].append(sample)
+    places: dict[str, list[int]] = {split: [] for split in SPLIT_NAMES}
+    for place, name in enumerate(names_of(samples)):
+        places[placed[name]].append(place)
     notes = []
     if added:
         notes.append(f"{len(added):,} images are not in the bundle's split; they went to train, or beside their copies")
     if missing:
         notes.append(f"{missing:,} images of the bundle's split are no longer there")
-    return replace(dataset, splits={split: tuple(part) for split, part in splits.items()}), tuple(notes)
+    return replace(dataset, splits={split: select_samples(samples, own) for split, own in places.items()}), tuple(notes)
 
 
 def _place(
-    added: Sequence[Sample], samples: Sequence[Sample], split_of: Mapping[str, str], together: Iterable[Sequence[str]]
+    added: Mapping[str, str | None],
+    samples: Sequence[Sample],
+    split_of: Mapping[str, str],
+    together: Iterable[Sequence[str]],
 ) -> dict[str, str]:
-    """Give each new image the split of a picture or group it belongs to, else train."""
+    """Give each new image, of which the group is known, the split of a picture or group it belongs to, else train."""
     of_group: dict[str | None, str] = {
-        sample.group: split_of[sample.name] for sample in samples if sample.group and sample.name in split_of
+        group: split_of[name]
+        for name, group in zip(names_of(samples), groups_of(samples), strict=True)
+        if group and name in split_of
     }
     of_picture: dict[str, str] = {}
     for names in together:
         known = [split_of[name] for name in names if name in split_of]
         of_picture |= dict.fromkeys(names, known[0]) if known else {}
-    return {sample.name: of_picture.get(sample.name) or of_group.get(sample.group) or "train" for sample in added}
+    return {name: of_picture.get(name) or of_group.get(group) or "train" for name, group in added.items()}

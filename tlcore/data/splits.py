@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Int64
 
 from tlcore.data.connected import connected_sets
 from tlcore.dataset import ALL, Dataset, Sample
 from tlcore.errors import DatasetError
+from tlcore.packed_samples import groups_of, labels_of, name_order, names_of, select_samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,36 +68,73 @@ def split_dataset(
     return replace(dataset, splits=splits)
 
 
-def families_by_class(samples: Sequence[Sample], together: Iterable[Sequence[str]] = ()) -> dict[int, list[list[Sample]]]:
-    """Return label to families: sets of samples that a group or a shared picture holds together, many of one sample.
+@dataclass(frozen=True)
+class Families:
+    """Sets of samples that a group or a shared picture holds together, many of one sample.
+
+    Attributes:
+        places: (samples,) the places of their samples, family by family.
+        ends: (families,) where each family ends in `places`.
+    """
+
+    places: Int64[np.ndarray, " samples"]
+    ends: Int64[np.ndarray, " families"]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> Int64[np.ndarray, " members"]:
+        return self.places[self.ends[index - 1] if index else 0 : self.ends[index]]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many samples each family has."""
+        sizes: list[int] = np.diff(self.ends, prepend=0).tolist()
+        return sizes
+
+
+def families_by_class(samples: Sequence[Sample], together: Iterable[Sequence[str]] = ()) -> dict[int, Families]:
+    """Return label to families of samples, in order of the name that comes first in each.
 
     A family stands under the label most of its samples have. The order depends on names alone.
     """
-    ordered = sorted(samples, key=lambda sample: sample.name)
-    position = {sample.name: index for index, sample in enumerate(ordered)}
+    order = name_order(samples)
+    ordered = select_samples(samples, order)
+    labels = labels_of(ordered).astype(np.int64)
+    family_of = np.arange(len(ordered))
+    for members in connected_sets(_links(ordered, together)):
+        family_of[members] = members[0]
+        labels[members] = Counter(labels[members].tolist()).most_common(1)[0][0]
+    by_label = np.lexsort((family_of, labels))
+    starts_of_label = np.flatnonzero(np.diff(labels[by_label], prepend=-1))
+    found: dict[int, Families] = {}
+    for part in np.split(by_label, starts_of_label[1:]) if len(by_label) else ():
+        last = np.append(np.flatnonzero(np.diff(family_of[part])), len(part) - 1)
+        found[int(labels[part[0]])] = Families(order[part], last + 1)
+    return found
+
+
+def _links(samples: Sequence[Sample], together: Iterable[Sequence[str]]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of places of samples that a group or a shared picture holds together."""
     first_of: dict[str, int] = {}
-    links: list[tuple[int, int]] = []
-    for index, sample in enumerate(ordered):
-        if sample.group is not None:
-            links.append((first_of.setdefault(sample.group, index), index))
-    for names in together:
-        present = [position[name] for name in names if name in position]
-        links += [(present[0], other) for other in present[1:]]
-    joined = connected_sets(links)
-    alone = set(range(len(ordered))).difference(*joined)
-    by_class: dict[int, list[list[Sample]]] = defaultdict(list)
-    for members in sorted([*joined, *([index] for index in alone)]):
-        family = [ordered[index] for index in members]
-        by_class[Counter(sample.label for sample in family).most_common(1)[0][0]].append(family)
-    return dict(sorted(by_class.items()))
+    for place, group in enumerate(groups_of(samples)):
+        if group is not None:
+            yield first_of.setdefault(group, place), place
+    sets = [tuple(names) for names in together]
+    wanted = {name for names in sets for name in names}
+    places = {name: place for place, name in enumerate(names_of(samples)) if name in wanted} if wanted else {}
+    for names in sets:
+        present = [places[name] for name in names if name in places]
+        yield from ((present[0], other) for other in present[1:])
 
 
 def _check_given(dataset: Dataset) -> None:
     if not dataset.splits.get("train"):
         raise DatasetError(f"{dataset.name}: the train split is empty; there is nothing to learn from")
-    learned = {sample.label for sample in dataset.splits["train"]}
+    learned = np.unique(labels_of(dataset.splits["train"]))
     for split, samples in dataset.splits.items():
-        absent = sorted({dataset.class_names[sample.label] for sample in samples if sample.label not in learned})
+        unlearned = np.setdiff1d(labels_of(samples), learned)
+        absent = sorted(dataset.class_names[label] for label in unlearned.tolist())
         if absent:
             listed = ", ".join(map(repr, absent[:10])) + (f" and {len(absent) - 10} more" if len(absent) > 10 else "")
             raise DatasetError(
@@ -106,21 +145,22 @@ def _check_given(dataset: Dataset) -> None:
 
 def _divide(
     samples: Sequence[Sample], fractions: SplitFractions, seed: int, together: Iterable[Sequence[str]]
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...], tuple[Sample, ...]]:
+) -> tuple[Sequence[Sample], Sequence[Sample], Sequence[Sample]]:
     """Assign whole families to test, then validation, then train, so that each class meets its shares."""
-    chosen: dict[str, list[Sample]] = {"train": [], "validation": [], "test": []}
-    for label, families in families_by_class(samples, together).items():
+    ordered = select_samples(samples, name_order(samples))
+    chosen: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
+    for label, families in families_by_class(ordered, together).items():
         order = np.random.default_rng([seed, label]).permutation(len(families))
-        for split, indices in _assign(families, order, fractions).items():
-            chosen[split] += [sample for index in indices for sample in families[index]]
+        for split, indices in _assign(families.sizes, order, fractions).items():
+            chosen[split] += [families[index] for index in indices]
     train, validation, test = (
-        tuple(sorted(chosen[split], key=lambda sample: sample.name)) for split in ("train", "validation", "test")
+        select_samples(ordered, np.sort(np.concatenate([np.empty(0, np.int64), *chosen[split]])))
+        for split in ("train", "validation", "test")
     )
     return train, validation, test
 
 
-def _assign(families: list[list[Sample]], order: np.ndarray, fractions: SplitFractions) -> dict[str, list[int]]:
-    sizes = [len(family) for family in families]
+def _assign(sizes: list[int], order: np.ndarray, fractions: SplitFractions) -> dict[str, list[int]]:
     total = sum(sizes)
     wanted = {
         "test": _share(total, fractions.test, at_least_from=2),

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset
 from tlcore.errors import DatasetError
 from tlcore.features import FeatureSet
+from tlcore.packed_samples import labels_of
 
 
 def check_classes(dataset: Dataset) -> None:
     """Raise `DatasetError` unless the dataset has images of two classes."""
-    present = {sample.label for sample in dataset.samples}
+    present = np.unique(labels_of(dataset.samples))
     if len(present) < 2:
-        only = dataset.class_names[next(iter(present))]
+        only = dataset.class_names[present[0]]
         raise DatasetError(f"{dataset.name}: has images of one class only ({only!r}); a classifier needs two or more")
 
 

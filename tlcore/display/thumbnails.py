@@ -6,12 +6,14 @@ import base64
 import io
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tlcore.dataset import Dataset, Sample
 from tlcore.display.fonts import drawable, font_for
 from tlcore.errors import ImageError
 from tlcore.images import decode_image, read_image
+from tlcore.packed_samples import labels_of, name_order, select_samples
 
 SIDE = 144
 """Longer side of a thumbnail, in pixels."""
@@ -54,18 +56,19 @@ def contact_sheet(dataset: Dataset, *, per_class: int = 8, max_classes: int = 10
         per_class: pictures in a row, at least 1.
         max_classes: rows; with more classes, the first ones by order are shown and the last line says how many are not.
     """
-    by_class: dict[int, list[Sample]] = {}
-    for sample in dataset.samples:
-        by_class.setdefault(sample.label, []).append(sample)
-    labels = sorted(by_class)[:max_classes]
-    hidden = len(by_class) - len(labels)
+    every = dataset.samples
+    label_of = labels_of(every)
+    present = np.unique(label_of).tolist()
+    labels = present[:max_classes]
+    hidden = len(present) - len(labels)
     cell = SIDE + _MARGIN
     row = _LINE + SIDE + 2 * _MARGIN
     width = per_class * cell + _MARGIN
     sheet = Image.new("RGB", (width, len(labels) * row + (_LINE + _MARGIN if hidden else 0)), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for index, label in enumerate(labels):
-        samples = sorted(by_class[label], key=lambda sample: sample.name)
+        samples = select_samples(every, np.flatnonzero(label_of == label))
+        samples = select_samples(samples, name_order(samples))
         shown = printable(dataset.class_names[label])
         name = f"class {label}" if font_for(shown, _FONT_SIZE) is None else shown
         counted = f"{len(samples):,} image{'' if len(samples) == 1 else 's'}"

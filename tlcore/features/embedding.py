@@ -63,7 +63,7 @@ class Embedding:
         samples, directory = dataset.samples, self._directory
         extractor = Extractor(whole, self._options, samples=samples, cache_directory=directory, progress=self._progress)
         with opened_cache(directory if self._audit else None) as cache:
-            inspections = Inspections(len(samples), cache) if self._audit else None
+            inspections = Inspections(cache) if self._audit else None
             self._features = extractor.extract(
                 samples, learning=True, strict=self._strict, inspections=inspections, progress=self._progress
             )

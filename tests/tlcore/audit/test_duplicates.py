@@ -25,7 +25,7 @@ def peak(images: int) -> int:
     hashes, colours = random.integers(0, 256, (images, 32), np.uint8), random.integers(0, 256, (images, 48), np.uint8)
     hashes[-100:], colours[-100:] = hashes[:100], colours[:100]
     tracemalloc.start()
-    pairs = near_pairs(hashes, colours)
+    pairs = near_pairs(hashes, colours, np.arange(images))
     found = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert pairs.tolist() == [[index, images - 100 + index] for index in range(100)]
