@@ -17,7 +17,8 @@ from tlcore_visualizers.objective import Objective, Tap, likeness
 from tlcore_visualizers.parameterisation import Images, Parameterisation
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels
 from tlcore_visualizers.recipe import Recipe
-from tlcore_visualizers.remembered import Remembered
+from tlcore_visualizers.remembered import Place, Remembered
+from tlcore_visualizers.variation import total_variation
 from tlcore_visualizers.views import ViewRange, Views, ViewTensor, blurred
 
 FRAMES = 48
@@ -30,6 +31,7 @@ class Task:
 
     Attributes:
         network: from pixels to logits.
+        places: where it can be compared with what it remembers.
         objective: what is made small.
         taps: the layers the objective and diversity read.
         diverse_layer: by which several images are kept unlike; empty for one image.
@@ -39,6 +41,7 @@ class Task:
     """
 
     network: PixelNetwork
+    places: list[Place]
     objective: Objective
     taps: list[str]
     diverse_layer: str
@@ -85,7 +88,7 @@ def draw(task: Task, drawing: Drawing, *, deadline: float | None, step: Callable
     parameters = drawing.parameterisation.parameters
     descent = Descent(parameters, recipe.optimiser)
     every = max(1, recipe.steps // FRAMES)
-    remembered = Remembered(task.network.network, recipe.remembered)
+    remembered = Remembered(task.places, recipe.remembered)
     with (
         Tap().on(task.network.network, task.taps) as tap,
         dropping(task.network.network, recipe.drop, generator),
@@ -127,12 +130,6 @@ def _loss(task: Task, images: Images, views: ViewTensor, tap: Tap) -> Float32[to
         maps = tap.maps[task.diverse_layer]
         loss = loss + task.diversity * likeness(maps[:: recipe.views])
     return loss
-
-
-def total_variation(images: Images) -> Float32[torch.Tensor, ""]:
-    """Return the mean absolute difference of neighbours across plus that of neighbours down."""
-    down = (images[:, :, 1:] - images[:, :, :-1]).abs().mean()
-    return down + (images[:, :, :, 1:] - images[:, :, :, :-1]).abs().mean()
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -20,13 +21,14 @@ from tlcore.errors import OptionError
 from tlcore.progress import ProgressEvent
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
 from tlcore_visualizers.drawing import Drawing, Task, draw
+from tlcore_visualizers.folded import folded
 from tlcore_visualizers.gallery import Gallery, Portrait
 from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_objective, map_layers
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Parameterisation, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import Recipe, recipe_of
-from tlcore_visualizers.remembered import normalisations
+from tlcore_visualizers.remembered import places
 from tlcore_visualizers.spectrum import dataset_pixels, mean_magnitude
 
 _MOST_SEEDS = 1000
@@ -45,18 +47,18 @@ class IdealImage(Visualizer):
 
     def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
         options, recipe = self._options, recipe_of(self._options)
-        network = PixelNetwork(subject)
         size = self._size(subject)
         photographs = None if request.dataset is None else dataset_pixels(request.dataset, size, request.progress)
         if recipe.parameterisation == "maco" and photographs is None:
             raise OptionError("maco takes the strengths of waves from your photos: give a dataset (--dataset PHOTOS)")
-        if self._options.remembered and not normalisations(subject.network):
+        if self._options.remembered and not places(subject.network, {}):
             raise OptionError(f"{subject.name} has no batch normalisation that remembers its images: leave 'remembered' out")
-        portraits = self._portraits(subject, request, network)
+        portraits = self._portraits(subject, request)
         record = {"recipe": asdict(recipe), "size": list(size)}
         gallery = Gallery(subject, request, photographs, options, record)
+        network, norms = self._to_draw_by(subject, recipe)
         for portrait in portraits:
-            task = self._task(network, portrait, recipe, request.frames)
+            task = self._task(network, norms, portrait, recipe, request.frames)
             drawings: list[Drawing] = []
             request.keep(partial(gallery.with_unfinished, portrait, drawings))
             self._attempts(task, portrait, drawings, request, size, photographs)
@@ -72,10 +74,17 @@ class IdealImage(Visualizer):
         share = min(1.0, subject.preprocess.crop_fraction) if subject.preprocess.resize == "shortest" else 1.0
         return math.floor(height / share), math.floor(width / share)
 
-    def _portraits(self, subject: Subject, request: VisualizationRequest, network: PixelNetwork) -> list[Portrait]:
+    def _to_draw_by(self, subject: Subject, recipe: Recipe) -> tuple[PixelNetwork, Mapping[str, torch.nn.BatchNorm2d]]:
+        """Return the network that is differentiated: a folded copy, unless its layers themselves are of interest."""
+        if self._options.layer or self._options.count > 1 or recipe.drop:
+            return PixelNetwork(subject), {}
+        network, norms = folded(subject.network, subject.preprocess.image_size)
+        return PixelNetwork(replace(subject, network=network)), norms
+
+    def _portraits(self, subject: Subject, request: VisualizationRequest) -> list[Portrait]:
         options, recipe = self._options, recipe_of(self._options)
         if options.layer:
-            layers = map_layers(subject.network, network.image_size)
+            layers = map_layers(subject.network, subject.preprocess.image_size)
             objective = layer_objective(
                 subject.name, layers, layer=options.layer, channel=options.channel,
                 direction=options.direction, neuron=options.neuron,
@@ -94,7 +103,14 @@ class IdealImage(Visualizer):
             for index in dict.fromkeys(request.classes)
         ]
 
-    def _task(self, network: PixelNetwork, portrait: Portrait, recipe: Recipe, frames: bool) -> Task:
+    def _task(
+        self,
+        network: PixelNetwork,
+        norms: Mapping[str, torch.nn.BatchNorm2d],
+        portrait: Portrait,
+        recipe: Recipe,
+        frames: bool,
+    ) -> Task:
         taps, diverse = [], ""
         if isinstance(portrait.objective, LayerObjective):
             taps.append(portrait.objective.layer)
@@ -104,6 +120,7 @@ class IdealImage(Visualizer):
             taps.append(diverse)
         return Task(
             network=network,
+            places=places(network.network, norms),
             objective=portrait.objective,
             taps=[*dict.fromkeys(filter(None, taps))],
             diverse_layer=diverse,

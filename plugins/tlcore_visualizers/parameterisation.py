@@ -73,7 +73,7 @@ class Fourier(Parameterisation):
         self._size = size
         frequencies = _frequencies(size)
         scale = 1.0 / frequencies.clamp(min=1.0 / max(size)) ** decay
-        self._scale = (scale / 4.0)[..., None]
+        self._scale = (scale / 4.0)[..., None].repeat(1, 1, 2)  # a last axis of one would be multiplied number by number
         start = 0.01 * torch.randn(count, 3, *frequencies.shape, 2, generator=generator)
         self._spectrum = start.requires_grad_(True)
         self._colours = torch.tensor(COLOUR_CORRELATION) / _LARGEST_NORM
@@ -84,7 +84,7 @@ class Fourier(Parameterisation):
 
     def images(self) -> Images:
         waves = torch.fft.irfft2(torch.view_as_complex(self._spectrum * self._scale), s=self._size, norm="ortho")
-        return torch.sigmoid(torch.einsum("nchw,dc->ndhw", waves, self._colours))
+        return torch.sigmoid((self._colours @ waves.flatten(2)).view_as(waves))
 
 
 class MagnitudeConstrained(Parameterisation):

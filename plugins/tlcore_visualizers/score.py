@@ -14,9 +14,9 @@ from tlcore.errors import VisualizationError
 from tlcore.images import decode_image, encode_png
 from tlcore.label import same_class
 from tlcore.visualizer import Subject
-from tlcore_visualizers.drawing import total_variation
 from tlcore_visualizers.pixel_network import PixelNetwork, to_tensor
 from tlcore_visualizers.spectrum import spectrum_distance
+from tlcore_visualizers.variation import total_variation
 from tlcore_visualizers.views import ViewRange, Views
 
 CROPS = 16

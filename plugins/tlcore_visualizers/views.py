@@ -75,8 +75,12 @@ class Views:
         across, down = self._size[1] / width / scale, self._size[0] / height / scale
         cosine, sine = torch.cos(angle), torch.sin(angle)
         shift = [self._uniform(len(images), -2 * ranges.shift, 2 * ranges.shift) for _ in range(2)]
-        rows = [cosine * across, -sine * across, shift[0] * across, sine * down, cosine * down, shift[1] * down]
-        grid = F.affine_grid(torch.stack(rows, 1).reshape(-1, 2, 3), [len(images), 3, *self._size], align_corners=False)
+        columns = _places(self._size[1])[None, None, :]
+        rows = _places(self._size[0])[None, :, None]
+        cosine, sine, across, down = (value[:, None, None] for value in (cosine, sine, across, down))
+        grid = torch.empty(len(images), *self._size, 2)
+        torch.add(across * (cosine * columns + shift[0][:, None, None]), -sine * across * rows, out=grid[..., 0])
+        torch.add(down * (cosine * rows + shift[1][:, None, None]), sine * down * columns, out=grid[..., 1])
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
     def _blurred(self, views: ViewTensor) -> ViewTensor:
@@ -95,6 +99,11 @@ class Views:
 
     def _uniform(self, count: int, low: float, high: float) -> Float32[torch.Tensor, " count"]:
         return low + (high - low) * torch.rand(count, generator=self._generator)
+
+
+def _places(count: int) -> Float32[torch.Tensor, " count"]:
+    """Return where the middles of so many pixels lie, from -1 to 1, as `torch.nn.functional.grid_sample` counts."""
+    return (2 * torch.arange(count, dtype=torch.float32) + 1) / count - 1
 
 
 def blurred(images: Images, deviation: float) -> Images:

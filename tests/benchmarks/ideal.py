@@ -14,6 +14,7 @@ import argparse
 import json
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from tlcore.images import decode_image, encode_png
 from tlcore.machine.memory import keep_freed
 from tlcore.subject import make_subject
 from tlcore_visualizers.drawing import Drawing, Task, draw
+from tlcore_visualizers.folded import folded
 from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.objective import ClassObjective
 from tlcore_visualizers.parameterisation import Fourier
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import recipe_of
+from tlcore_visualizers.remembered import places
 
 CLASSES = (
     "Siamese cat", "tabby", "zebra", "pug", "flamingo", "school bus", "daisy", "pizza", "goldfish", "analog clock",
@@ -91,11 +94,12 @@ def _ignore(done: int) -> None:
 
 def rate(subject: Subject, rounds: int = 5, steps: int = 20) -> dict[str, float]:
     """Return our steps a second over those of the bare network, forward and backward to the pixels; rounds interleaved."""
-    recipe, network = recipe_of(IdealOptions()), PixelNetwork(subject)
+    recipe, (light, norms) = recipe_of(IdealOptions()), folded(subject.network, subject.preprocess.image_size)
+    network = PixelNetwork(replace(subject, network=light))
     objective = ClassObjective({0: 1.0}, "margin")
     bare_times, own_times = [], []
     pixels = torch.rand(recipe.views, 3, *network.image_size, generator=torch.Generator().manual_seed(0))
-    task = Task(network=network, objective=objective, taps=[], diverse_layer="", diversity=0.0,
+    task = Task(network=network, places=places(light, norms), objective=objective, taps=[], diverse_layer="", diversity=0.0,
                 recipe=recipe_of(IdealOptions(steps=steps)), frames=False)  # fmt: skip
     inputs = pixels.contiguous(memory_format=torch.channels_last)
     for round_ in range(rounds + 1):

@@ -10,13 +10,14 @@ from tlcore import Registry, VisualizationRequest
 from tlcore.subject import make_subject
 from tlcore.testing.visualizers import small_subject
 from tlcore_visualizers.descent import Descent
-from tlcore_visualizers.drawing import dropping, total_variation
+from tlcore_visualizers.drawing import dropping
 from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.objective import ClassObjective, Tap, likeness, map_layers, read_direction
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels, to_tensor
 from tlcore_visualizers.recipe import PRESETS, recipe_of
 from tlcore_visualizers.spectrum import mean_magnitude, natural_spectrum, radial_spectrum, spectrum_distance
+from tlcore_visualizers.variation import total_variation
 from tlcore_visualizers.views import ViewRange, Views, blurred
 
 
@@ -133,7 +134,27 @@ def test_a_blur_keeps_the_mean_and_takes_the_contrast() -> None:
 
 def test_total_variation_of_known_images() -> None:
     assert float(total_variation(torch.ones(1, 3, 4, 4))) == 0
-    assert float(total_variation(ramp(11))) == pytest.approx(0.1)
+    assert float(total_variation(ramp(11))) == pytest.approx(0.1, rel=1e-5)
+
+
+def test_the_gradient_of_total_variation_is_torch_s() -> None:
+    images = torch.rand(2, 3, 6, 5, generator=generator()).requires_grad_()
+    plain = images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()
+    (ours,), (theirs,) = (torch.autograd.grad(3 * loss, images) for loss in (total_variation(images), plain))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_views_are_where_torch_s_own_grid_has_them() -> None:
+    images, ranges = torch.rand(2, 3, 20, 30, generator=generator()), ViewRange(scale=(0.7, 1.4), rotation=30.0, shift=0.2)
+    random = generator(7)
+    scale, angle, right, below = (torch.rand(2, generator=random) for _ in range(4))
+    scale, angle = torch.exp(np.log(0.7) + np.log(2.0) * scale), np.pi / 6 * (2 * angle - 1)
+    across, down = 16 / 30 / scale, 12 / 20 / scale
+    cosine, sine, right, below = torch.cos(angle), torch.sin(angle), 0.8 * right - 0.4, 0.8 * below - 0.4
+    rows = [cosine * across, -sine * across, right * across, sine * down, cosine * down, below * down]
+    grid = torch.nn.functional.affine_grid(torch.stack(rows, 1).view(2, 2, 3), [2, 3, 12, 16], align_corners=False)
+    expected = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(Views((12, 16), ranges, generator(7))(images), expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

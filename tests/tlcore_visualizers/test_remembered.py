@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from tlcore import Subject
-from tlcore_visualizers.pixel_network import PixelNetwork, to_tensor
-from tlcore_visualizers.remembered import Memory, Remembered, moments, normalisations
+from tlcore_visualizers.folded import folded
+from tlcore_visualizers.remembered import Memory, Remembered, moments, places
 
 
 def maps(*, deviation: float = 1.0, mean: float = 0.0) -> torch.Tensor:
@@ -34,40 +34,77 @@ def test_moments_and_their_gradients_are_torch_s() -> None:
     ids=["as remembered", "ten times as strong", "still", "shifted", "very far"],
 )
 def test_distances_of_known_maps(deviation: float, mean: float, expected: float) -> None:
-    layer = torch.nn.BatchNorm2d(3, eps=0.0).eval()
+    (place,) = places(torch.nn.BatchNorm2d(3, eps=0.0).eval(), {})
     given = moments(maps(deviation=deviation, mean=mean))
-    assert float(Memory.of([layer, layer]).distance(*(torch.cat([moment, moment], 1) for moment in given))) == pytest.approx(
-        expected, rel=0.02
-    )
+    assert float(
+        Memory.of([place.memory] * 2).distance(*(torch.cat([moment, moment], 1) for moment in given))
+    ) == pytest.approx(expected, rel=0.02)
+
+
+def strangeness(network: torch.nn.Module, pixels: torch.Tensor, norms: dict[str, torch.nn.BatchNorm2d]) -> list[float]:
+    """How far an image is from what is remembered, turn by turn."""
+    remembered, found = Remembered(places(network, norms), 1.0), []
+    with remembered.listening(), torch.no_grad():
+        for _ in range(6):
+            network(pixels)
+            found.append(float(remembered.loss()))
+    return found
 
 
 def test_noise_is_stranger_to_a_network_than_a_photo(mini: Subject, photo: Image.Image) -> None:
-    network = PixelNetwork(mini)
-    height, width = mini.preprocess.image_size
-    noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
-    found = {}
-    for name, pixels in (("photo", to_tensor(mini.preprocess.pixels(photo)[None])), ("noise", noise)):
-        remembered = Remembered(mini.network, 1.0)
-        with remembered.listening(), torch.no_grad():
-            turns = []
-            for _ in range(3):
-                network(pixels)
-                turns.append(float(remembered.loss()))
-        found[name] = sum(turns)
-        assert len(set(turns)) == 3  # each turn looks at other layers
-    assert found["noise"] > 1.5 * found["photo"]
+    inputs = torch.from_numpy(mini.preprocess.normalise(mini.preprocess.pixels(photo)[None]))
+    noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(0))
+    of_photo, of_noise = (strangeness(mini.network, given, {}) for given in (inputs, noise))
+    assert len(set(of_photo)) == 6  # each turn looks at other layers
+    assert sum(of_noise) > 1.5 * sum(of_photo)
+
+
+def test_a_folded_copy_answers_and_remembers_the_same(mini: Subject, photo: Image.Image) -> None:
+    inputs = torch.from_numpy(mini.preprocess.normalise(mini.preprocess.pixels(photo)[None]))
+    light, norms = folded(mini.network, mini.preprocess.image_size)
+    assert len(norms) > 5
+    assert len(places(light, norms)) == len(places(mini.network, {}))
+    with torch.inference_mode():
+        torch.testing.assert_close(light(inputs), mini.network(inputs), atol=1e-3, rtol=1e-3)
+    assert sum(strangeness(light, inputs, norms)) == pytest.approx(sum(strangeness(mini.network, inputs, {})), rel=0.05)
+
+
+class AlsoBefore(torch.nn.Module):
+    """What its normalisation is given is used too, so that it cannot be folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4)
+        torch.nn.init.constant_(self.norm.weight, 3.0)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        maps = self.convolution(inputs)
+        answer: torch.Tensor = (maps + self.norm(maps)).mean((2, 3))
+        return answer
+
+
+def test_a_network_that_would_answer_otherwise_is_not_folded() -> None:
+    network = AlsoBefore().eval()
+    assert folded(network, (8, 8)) == (network, {})
+    assert len(places(network, {})) == 1
+
+
+def test_a_channel_that_is_switched_off_counts_for_nothing() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2)).eval()
+    with torch.no_grad():
+        network[1].weight.copy_(torch.tensor([2.0, 0.0]))  # type: ignore[union-attr, operator]
+    (place,) = places(*folded(network, (4, 4)))
+    assert place.memory.share.tolist() == [1.0, 0.0]
+    assert place.memory.variance.tolist() == [4.0, 1.0]
 
 
 def test_nothing_is_remembered_or_left_behind(mini: Subject) -> None:
-    assert not normalisations(
-        torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4, track_running_stats=False))
-    )
+    assert not places(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4, track_running_stats=False)), {})
     for network, weight in ((torch.nn.Conv2d(3, 4, 1), 5.0), (mini.network, 0.0)):
-        remembered = Remembered(network, weight)
+        remembered = Remembered(places(network, {}), weight)
         with remembered.listening(), torch.no_grad():
             network(torch.zeros(1, 3, 128, 128))
             assert float(remembered.loss()) == 0
-    remembered = Remembered(mini.network, 1.0)
-    with remembered.listening():
+    with Remembered(places(mini.network, {}), 1.0).listening():
         pass
-    assert not any(layer._forward_pre_hooks for layer in normalisations(mini.network))
+    assert not any(place.module._forward_hooks for place in places(mini.network, {}))

@@ -7,8 +7,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def fold_batch_norm(network: torch.nn.Module, example: torch.Tensor) -> int:
-    """Fold each batch norm that takes a convolution's output into that convolution, in place; return how many.
+def fold_batch_norm(network: torch.nn.Module, example: torch.Tensor) -> dict[str, _BatchNorm]:
+    """Fold each batch norm that takes a convolution's output into that convolution, in place.
 
     What such a batch norm also does (timm's apply dropout and the activation) stays in its place. Only the modules' order in
     one run is looked at: whoever calls this compares what the network answers before and after.
@@ -16,15 +16,19 @@ def fold_batch_norm(network: torch.nn.Module, example: torch.Tensor) -> int:
     Args:
         network: in eval mode.
         example: an input to run it once with.
+
+    Returns:
+        the batch norms that are gone, by the name of the convolution each was folded into.
     """
-    folded = _pairs(network, example)
-    for convolution, norm in folded:
+    folded = {}
+    for convolution, norm in _pairs(network, example):
         layer, after = network.get_submodule(convolution), network.get_submodule(norm)
         assert isinstance(layer, torch.nn.Conv2d)
         assert isinstance(after, _BatchNorm)
         network.set_submodule(convolution, fuse_conv_bn_eval(layer, after))
         network.set_submodule(norm, _what_else(after))
-    return len(folded)
+        folded[convolution] = after
+    return folded
 
 
 def _pairs(network: torch.nn.Module, example: torch.Tensor) -> list[tuple[str, str]]:
