@@ -13,13 +13,13 @@ import zipfile
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, cast
 
 from tlcore.data.download import file_sha256
-from tlcore.data.unpack import safe_name
-from tlcore.dataset import Dataset
+from tlcore.data.unpack import is_plain, is_zip, safe_name
+from tlcore.dataset import Dataset, LeftOut
 from tlcore.errors import DatasetError, ImageError
 from tlcore.images import IMAGE_SUFFIXES, ImageSource
 from tlcore.machine.atomic import new_directory
@@ -122,7 +122,8 @@ def read_archive(argument: str | None, options: ArchiveOptions) -> Dataset:
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
     listing = list_archive(path)
-    return dataset_from_names(str(argument), listing.names, listing, per_class=options.per_class)
+    dataset = dataset_from_names(str(argument), listing.names, listing, per_class=options.per_class)
+    return replace(dataset, left_out=(*listing.links, *dataset.left_out)) if listing.links else dataset
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,20 @@ class ArchiveListing:
         member: the kind of its members.
         names: theirs.
         numbers: what a member needs to be read.
+        links: members with an image's name that are no files, and so are left out.
     """
 
     archive: Path
     member: type[ZipMember] | type[TarMember]
     names: PackedStrings = field(default_factory=PackedStrings, repr=False)
     numbers: array[int] = field(default_factory=lambda: array("Q"), repr=False)
+    links: list[LeftOut] = field(default_factory=list)
 
     def add(self, name: str, numbers: tuple[int, ...]) -> None:
-        """Add an image."""
+        """Add an image; one without numbers is no file."""
+        if not numbers:
+            self.links.append(LeftOut(name, f"{name}: is a link or a device; in an archive they are not followed"))
+            return
         self.names.append(name)
         self.numbers.extend(numbers)
 
@@ -159,7 +165,7 @@ def list_archive(path: Path) -> ArchiveListing:
         DatasetError: not an archive, damaged, or one that cannot be read without unpacking it.
     """
     try:
-        return _list_zip(path) if zipfile.is_zipfile(path) else _list_tar(path)
+        return _list_zip(path) if is_zip(path) else _list_tar(path)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, lzma.LZMAError, OSError) as error:
         raise DatasetError(f"{path}: not a zip or tar archive that can be read: {error}") from error
 
@@ -174,8 +180,9 @@ def _list_zip(path: Path) -> ArchiveListing:
                 how = "encrypted" if info.flag_bits & _ENCRYPTED else f"compressed by method {info.compress_type}"
                 raise DatasetError(f"{path}: member {info.filename!r} is {how}; pack it as an ordinary zip, or unpack it")
             name = _image_name(path, info.filename)
+            place = (info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type)
             if name is not None:
-                listing.add(name, (info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type))
+                listing.add(name, place if is_plain(info) else ())
     return listing
 
 
@@ -183,9 +190,9 @@ def _list_tar(path: Path) -> ArchiveListing:
     listing = ArchiveListing(_decompressed(path), TarMember)
     with tarfile.open(listing.archive, "r:") as opened:
         while (info := opened.next()) is not None:
-            name = _image_name(path, info.name) if info.isfile() and not info.issparse() else None
+            name = None if info.isdir() else _image_name(path, info.name)
             if name is not None:
-                listing.add(name, (info.offset_data, info.size))
+                listing.add(name, (info.offset_data, info.size) if info.isfile() and not info.issparse() else ())
             opened.members.clear()  # type: ignore[attr-defined]  # the reader's own record of them, some thousand bytes each
     return listing
 

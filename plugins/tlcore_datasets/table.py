@@ -40,7 +40,7 @@ def read_table(argument: str | None, options: TableOptions) -> Dataset:
 
 def _repeated(table: Table, column: str) -> set[int]:
     """Return the hashes of paths that may be there twice; what stands in their rows is kept for comparing, nobody else's."""
-    hashes = np.fromiter((hash(_text(row.values.get(column))) for row in table.rows), np.int64)
+    hashes = np.fromiter((hash(os.path.normpath(_text(row.values.get(column)))) for row in table.rows), np.int64)
     hashes.sort()
     return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
@@ -59,19 +59,21 @@ def _columns(path: Path, table: Table, options: TableOptions) -> _Columns:
 
     All other columns are kept as metadata.
     """
-    for wanted, option in ((options.path_column, "path"), (options.label_column, "label")):
-        if wanted not in table.columns:
-            hint = did_you_mean(wanted, table.columns) or ";"
-            raise DatasetError(
-                f"{path}: has no column {wanted!r}{hint} it has {', '.join(table.columns) or 'none'}; name the right one "
-                f"with --set dataset.{option}_column=NAME"
-            )
-    optional = {}
-    for kind, asked in (("split", options.split_column), ("group", options.group_column)):
-        if asked is not None and asked not in table.columns:
-            hint = did_you_mean(asked, table.columns) or ";"
-            raise DatasetError(f"{path}: has no column {asked!r}{hint} it has {', '.join(table.columns)}")
-        optional[kind] = asked or (kind if kind in table.columns else None)
+    asked = {
+        "path": options.path_column,
+        "label": options.label_column,
+        "split": options.split_column,
+        "group": options.group_column,
+    }
+    unknown = {kind: name for kind, name in asked.items() if name is not None and name not in table.columns}
+    if unknown:
+        said = " ".join(f"has no column {name!r}{did_you_mean(name, table.columns) or ';'}" for name in unknown.values())
+        raise DatasetError(
+            f"{path}: {said} it has {', '.join(table.columns) or 'none'}; name the right "
+            f"{'one' if len(unknown) == 1 else 'ones'} with "
+            f"{' '.join(f'--set dataset.{kind}_column=NAME' for kind in unknown)}"
+        )
+    optional = {kind: asked[kind] or (kind if kind in table.columns else None) for kind in ("split", "group")}
     taken = {options.path_column, options.label_column, *optional.values()}
     metadata = tuple(name for name in table.columns if name and name not in taken)
     return _Columns(options.path_column, options.label_column, optional["split"], optional["group"], metadata)
@@ -142,12 +144,13 @@ class _RowReader:
             return f"unknown split {said!r}, expected train, validation or test"
         group = _text(values.get(self._columns.group)) if self._columns.group is not None else ""
         photo = _Photo(row, label, split, group)
-        if text in self._earlier:
-            return self._again(text, photo)
+        same = os.path.normpath(text)
+        if same in self._earlier:
+            return self._again(text, self._earlier[same], photo)
         if not os.path.isfile(os.path.join(self._root, text)):
             return f"{Path(self._root, text)} is not there"
-        if hash(text) in self._repeated:
-            self._earlier[text] = photo
+        if hash(same) in self._repeated:
+            self._earlier[same] = photo
         if split == ALL:
             self._unsaid.add(row)
         self._splits.setdefault(split, array("i")).append(len(self._store.labels))
@@ -155,8 +158,7 @@ class _RowReader:
         self._store.add(text, self._label_of.setdefault(label, len(self._label_of)), group, metadata)
         return ""
 
-    def _again(self, text: str, photo: _Photo) -> str:
-        earlier = self._earlier[text]
+    def _again(self, text: str, earlier: _Photo, photo: _Photo) -> str:
         for what in ("label", "split", "group"):
             first, second = getattr(earlier, what), getattr(photo, what)
             if first != second:

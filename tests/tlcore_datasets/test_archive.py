@@ -108,6 +108,43 @@ def test_archives_that_hold_no_dataset(members: dict[str, bytes], message: str, 
         read(write(tmp_path / "a.zip", members))
 
 
+def test_links_are_left_out_and_said(tmp_path: Path) -> None:
+    write(tmp_path / "a.zip", MEMBERS)
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive:
+        link = zipfile.ZipInfo("photos/bar/link.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    write(tmp_path / "a.tar", MEMBERS)
+    with tarfile.open(tmp_path / "a.tar", "a") as tar:
+        info = tarfile.TarInfo("photos/bar/link.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(info)
+    for name in ("a.zip", "a.tar"):
+        dataset = read(tmp_path / name)
+        assert len(dataset.samples) == len(MEMBERS)
+        assert [entry.reason for entry in dataset.left_out] == [
+            "photos/bar/link.png: is a link or a device; in an archive they are not followed"
+        ]
+
+
+def test_of_members_with_one_name_the_last_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tar", MEMBERS)
+    with tarfile.open(path, "a") as tar:
+        info = tarfile.TarInfo("photos/bar/0.png")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"new"))
+    dataset = read(path)
+    assert len(dataset.samples) == len(MEMBERS)
+    assert dataset.samples[0].image.read() == b"new"
+
+
+def test_the_beginning_of_a_zip_is_called_that(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", MEMBERS)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DatasetError, match="its end, where a zip archive lists what it holds, is missing"):
+        read(path)
+
+
 def test_what_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=re.escape(f"{tmp_path / 'none.zip'}: there is no such file")):
         read(tmp_path / "none.zip")

@@ -209,6 +209,13 @@ def test_misnamed_pets_are_noticed_by_the_audit(pets_folder: Path) -> None:
     assert {entry.images[0] for entry in finding.entries} == {"images/Abyssinian_5.jpg", "images/Bengal_2.jpg"}
 
 
+def test_a_photo_whose_ending_is_in_capitals_is_found(pets_folder: Path) -> None:
+    (pets_folder / "images" / "Bengal_9.jpg").rename(pets_folder / "images" / "Bengal_9.JPG")
+    dataset = Registry().dataset("oxford-iiit-pet", {"root": pets_folder})
+    assert_pets(dataset)
+    assert all(sample.image.read() for sample in dataset.samples)
+
+
 def test_annotations_without_a_photo_are_said(pets_folder: Path) -> None:
     (pets_folder / "images" / "Bengal_9.jpg").unlink()
     dataset = Registry().dataset("oxford-iiit-pet", {"root": pets_folder})

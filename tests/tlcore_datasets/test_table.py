@@ -99,17 +99,19 @@ def test_a_repeated_row_is_left_out_and_said(photos: Path) -> None:
     [
         ("", "is empty; its first line should name the columns"),
         ("path,label\n", "has no rows"),
-        ("file,lable\n0.png,a\n", "has no column 'path'; it has file, lable; name the right one with --set dataset.path_"),
+        ("file,label\n0.png,a\n", "has no column 'path'; it has file, label; name the right one with --set dataset.path_"),
+        ("pth,lable\n0.png,a\n", "no column 'path'; did you mean 'pth'? has no column 'label'; did you mean 'lable'? it has"),
         ("path,lable\n0.png,a\n", "has no column 'label'; did you mean 'lable'"),
         ("path,label,label\n0.png,a,a\n", "has two columns called 'label'"),
         ("path,label\n0.png,a\n1.png\n", "1 bad row: row 3: no label"),
         ("path,label\n0.png,a,b\n", "1 bad row: row 2: 3 cells, but 2 columns"),
         ("path,label\n0.png,a\n0.png,b\n", "row 3: 0.png has the label 'b' here and 'a' in row 2"),
+        ("path,label\n0.png,a\n./0.png,b\n", "row 3: ./0.png has the label 'b' here and 'a' in row 2"),
         ("path,label,split\n0.png,a,train\n0.png,a,test\n", "0.png has the split 'test' here and 'train' in row 2"),
         ("path,label,split\n0.png,a,trian\n", "unknown split 'trian', expected train, validation or test"),
         ("path,label,split\n0.png,a,train\n1.png,a,\n", "1 row without a split: row 3; give all rows one or none"),
     ],
-    ids=["empty", "no rows", "no path", "misspelt", "two labels", "no label", "too many cells", "two labels for one file",
+    ids=["empty", "no rows", "no path", "two misspelt", "misspelt", "two labels", "no label", "too many cells", "two labels for one file", "written otherwise",
          "two splits for one file", "unknown split", "half a split"],
 )  # fmt: skip
 def test_bad_tables(text: str, message: str, photos: Path) -> None:
@@ -125,6 +127,16 @@ def test_all_missing_files_are_counted_and_ten_are_named(photos: Path) -> None:
     assert "1,234 bad rows: row 3: " in message
     assert message.count("is not there") == 10
     assert message.endswith("; and 1,224 more; mend or remove them")
+
+
+def test_bad_rows_of_all_kinds_are_counted_together_in_their_order(photos: Path) -> None:
+    kinds = ("gone.png,a", "0.png,other", "1.png,", "1.png,a,extra", ",a", "1.png,a")
+    with pytest.raises(DatasetError) as told:
+        read(photos, "path,label\n0.png,a\n" + "".join(f"{kind}\n" for _ in range(3) for kind in kinds))
+    message = str(told.value)
+    assert "t.csv: 15 bad rows: row 3: " in message
+    assert [int(row) for row in re.findall(r"[:;] row (\d+):", message)] == [3, 4, 5, 6, 7, 9, 10, 11, 12, 13]
+    assert "; and 5 more; " in message
 
 
 def test_another_encoding_names_the_remedy(photos: Path) -> None:

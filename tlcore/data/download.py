@@ -136,6 +136,7 @@ class _Fetch:
                 failed = 0 if self._size() > before else failed + 1
                 if failed >= attempts:
                     raise _Failure(f"{cut}, {failed} times") from cut
+                self._progress(ProgressEvent(self._file.name, self._size(), self._file.size, f"{cut}; trying again"))
                 time.sleep(pause * 2 ** max(0, failed - 1))
 
     def _fetch_once(self) -> None:
@@ -172,13 +173,15 @@ class _Fetch:
             while chunk := response.read1(_CHUNK):
                 out.write(chunk)
                 if self._file.size is not None and out.tell() > self._file.size:
-                    out.truncate(0)
-                    raise _Failure(f"sent more than the {self._file.size:,} bytes the file has")
+                    break
                 self._progress(ProgressEvent(self._file.name, out.tell(), total))
             out.flush()
             os.fsync(out.fileno())
             if total is not None and out.tell() < total:
                 raise _Cut(f"the connection was cut after {out.tell():,} of {total:,} bytes")
+        if self._file.size is not None and self._size() > self._file.size:
+            self.part.unlink()
+            raise _Failure(f"sent more than the {self._file.size:,} bytes the file has")
 
     def _announced(self, response: HTTPResponse, start: int) -> int | None:
         """Return the whole file's size by the server's word; raises where it is not the file's."""

@@ -98,6 +98,21 @@ def safe_name(name: str) -> str | None:
     return path.as_posix()
 
 
+def is_zip(archive: Path) -> bool:
+    """Tell whether a file is a zip archive; raises `zipfile.BadZipFile` for the beginning of one."""
+    if zipfile.is_zipfile(archive):
+        return True
+    with archive.open("rb") as file:
+        if file.read(4) == b"PK\x03\x04":
+            raise zipfile.BadZipFile("its end, where a zip archive lists what it holds, is missing")
+    return False
+
+
+def is_plain(member: zipfile.ZipInfo) -> bool:
+    """Tell whether a member of a zip archive is a file or a folder, not a link or a device."""
+    return stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
 @contextmanager
 def _damage_named(archive: Path) -> Iterator[None]:
     try:
@@ -108,7 +123,7 @@ def _damage_named(archive: Path) -> Iterator[None]:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[_Member]]:
-    if zipfile.is_zipfile(archive):
+    if is_zip(archive):
         with zipfile.ZipFile(archive) as opened:
             yield _zip_members(archive, opened)
     else:
@@ -118,8 +133,7 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
 
 def _zip_members(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        if not is_plain(info):
             raise _refused(archive, info.filename, "is a link or a device")
         name = safe_name(info.filename)
         if name is None:

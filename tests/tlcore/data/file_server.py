@@ -17,7 +17,7 @@ class FileServer:
         address: ``http://127.0.0.1:PORT/``.
         files: path without the leading slash to content.
         faults: what the next requests meet, one each: ``"cut"`` after half of what was asked; an HTTP status; ``"html"``;
-            ``"short length"`` and ``"long length"``; ``"no ranges"``; ``"other bytes"``; ``"redirect"``; ``"stall"``.
+            ``"short length"`` and ``"long length"``; ``"no ranges"``; ``"other bytes"``; ``"redirect"``; ``"stall"``; ``"endless"``, without a length and twice as much.
         requests: (path, Range header or None) of each request that came.
     """
 
@@ -57,6 +57,11 @@ def serve() -> Iterator[FileServer]:
             body = content[start:]
             self.send_response(206 if start else 200)
             self.send_header("Content-Type", "text/html" if fault == "html" else "application/octet-stream")
+            if fault == "endless":
+                self.end_headers()
+                self.wfile.write(body + body)
+                self.close_connection = True
+                return
             lie = {"short length": -7, "long length": 7}.get(str(fault), 0)
             self.send_header("Content-Length", str(len(body) + lie))
             if start:

@@ -122,6 +122,20 @@ def test_troubles_that_stay(server: FileServer, tmp_path: Path, faults: list[str
     assert not (tmp_path / "photos.zip").exists()
 
 
+def test_more_bytes_than_the_file_has_are_not_kept(server: FileServer, tmp_path: Path) -> None:
+    server.faults = ["endless"]
+    with pytest.raises(DownloadError, match="sent more than the 3,000,000 bytes the file has"):
+        fetch(remote(server), tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_waiting_for_another_attempt_is_told(server: FileServer, tmp_path: Path) -> None:
+    server.faults = [503]
+    events: list[ProgressEvent] = []
+    fetch(remote(server), tmp_path, progress=events.append)
+    assert events[0].detail == "the server answered 503 Service Unavailable; trying again"
+
+
 def test_a_length_that_lies_is_noticed_without_a_known_size(server: FileServer, tmp_path: Path) -> None:
     server.faults = ["long length"] * 10
     with pytest.raises(DownloadError, match="cannot be downloaded"):

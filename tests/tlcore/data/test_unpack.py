@@ -132,6 +132,16 @@ def test_a_web_page_is_no_archive(tmp_path: Path) -> None:
         unpack([tmp_path / "a.zip"], tmp_path / "out" / "data")
 
 
+def test_a_truncated_zip_leaves_nothing(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a", {f"{index}.jpg": os.urandom(5000) for index in range(20)})
+    archive.write_bytes(archive.read_bytes()[:60_000])
+    with pytest.raises(
+        DatasetError, match="damaged or cut short: its end, where a zip archive lists what it holds, is missing"
+    ):
+        unpack([archive], tmp_path / "out" / "data")
+    assert os.listdir(tmp_path / "out") == []
+
+
 def test_a_truncated_tar_leaves_nothing(tmp_path: Path) -> None:
     archive = write_tar(tmp_path / "a", {f"{index}.jpg": os.urandom(5000) for index in range(20)})
     archive.write_bytes(archive.read_bytes()[:60_000])
