@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tlcore.errors import BackboneError, WeightsUnavailableError
+from tlcore.machine.network import can_connect
 
 
 def download(repository: str, file_name: str, revision: str | None) -> Path:
@@ -23,7 +21,7 @@ def download(repository: str, file_name: str, revision: str | None) -> Path:
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
-    offline = constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT)
+    offline = constants.HF_HUB_OFFLINE or not can_connect(constants.ENDPOINT)
     try:
         return Path(hf_hub_download(repository, file_name, revision=revision, local_files_only=offline))
     except LocalEntryNotFoundError as error:
@@ -39,15 +37,3 @@ def download(repository: str, file_name: str, revision: str | None) -> Path:
     except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
         told = str(error).strip().splitlines() or [type(error).__name__]
         raise BackboneError(f"{file_name} of {repository} cannot be downloaded: {told[0]}") from error
-
-
-def _reachable(endpoint: str) -> bool:
-    """Ask for the hub's address once, so that a machine without a network hears so at once and not after retries."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    address = urlsplit(endpoint)
-    try:
-        socket.getaddrinfo(address.hostname, address.port or 443)
-    except OSError:
-        return False
-    return True

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,9 +94,21 @@ def test_a_dataset_is_loaded_from_a_hub_once_and_then_without_it(hub: str, tmp_p
     told = json.loads(first.stdout)
     assert told["classes"] == ["bar", "circle"]
     assert {split: sum(counts.values()) for split, counts in told["counts"].items()} == {"train": 6, "test": 4}
-    again = info("organisation/shapes", "http://127.0.0.1:9", tmp_path, offline=True)
-    assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["counts"] == told["counts"]
+    for offline in (True, False):  # told that there is no network, and left to find out
+        again = info("organisation/shapes", "http://127.0.0.1:9", tmp_path, offline=offline)
+        assert again.returncode == 0, again.stderr
+        assert json.loads(again.stdout)["counts"] == told["counts"]
+
+
+def test_a_dead_network_is_said_at_once(tmp_path: Path) -> None:
+    started = time.monotonic()
+    found = info("organisation/shapes", "http://127.0.0.1:9", tmp_path)
+    assert (
+        time.monotonic() - started < 15
+    )  # of which most is importing the library on a busy machine; asking on took 23 more
+    assert found.returncode == 2
+    assert found.stderr.count("\n") == 1
+    assert "the Hub cannot be reached, or may not be (--offline), and no copy of it is here" in found.stderr
 
 
 @pytest.mark.parametrize(
