@@ -9,6 +9,7 @@ import torch
 from tlcore.progress import Progress, ProgressEvent
 from tlcore_visualizers.adversarial.attack import Attack, Best
 from tlcore_visualizers.adversarial.ball import length
+from tlcore_visualizers.adversarial.bracket import Bracket
 from tlcore_visualizers.adversarial.problem import Problem
 
 _INSIDE = 1 - 1e-6
@@ -38,19 +39,16 @@ class CarliniWagner(Attack):
         return None
 
     def compute(self, problem: Problem, best: Best, *, generator: torch.Generator, progress: Progress) -> None:
-        count = len(problem.images)
-        margin = problem.goal.margin(problem.logits(problem.images))
-        best.offer(torch.arange(count), problem.images, margin, torch.zeros(count))
+        bracket = Bracket.around(problem, best)
         rows = best.open_rows
         if len(rows) == 0:
             return
         part = problem.rows(rows)
-        weight = torch.full((len(rows),), self.first_weight)
-        low, high = torch.zeros(len(rows)), torch.full((len(rows),), torch.inf)
+        weight = torch.full((len(problem.images),), self.first_weight)
         for search in range(self.searches):
-            fooled = self._optimise(part, best, rows, weight, progress, search)
-            high, low = torch.where(fooled, weight, high), torch.where(fooled, low, weight)
-            weight = torch.where(high.isinf(), weight * 10, (low + high) / 2)
+            fooled = self._optimise(part, best, rows, weight[rows], progress, search)
+            bracket.narrow(rows, fooled, weight[rows])
+            weight = bracket.next(10.0)
         progress(ProgressEvent("carlini-wagner", self.steps * self.searches, self.steps * self.searches))
 
     def _optimise(

@@ -10,6 +10,7 @@ from tlcore.epsilon import LEVELS, Norm
 from tlcore.progress import Progress, ProgressEvent
 from tlcore_visualizers.adversarial.attack import Attack, Best
 from tlcore_visualizers.adversarial.ball import Ball, length, of_each
+from tlcore_visualizers.adversarial.bracket import Bracket
 from tlcore_visualizers.adversarial.pgd import ProjectedGradient, descend
 from tlcore_visualizers.adversarial.problem import Problem
 
@@ -38,20 +39,16 @@ class MinimalEpsilon(Attack):
         return None
 
     def compute(self, problem: Problem, best: Best, *, generator: torch.Generator, progress: Progress) -> None:
-        count = len(problem.images)
-        margin = problem.goal.margin(problem.logits(problem.images))
-        best.offer(torch.arange(count), problem.images, margin, torch.zeros(count))
-        low, high = torch.zeros(count), torch.where(best.success, 0.0, torch.inf)
-        radius = torch.full((count,), min(self.first, self.largest))
+        bracket = Bracket.around(problem, best)
+        radius = torch.full((len(problem.images),), min(self.first, self.largest))
         for done in range(_ROUNDS):
             progress(ProgressEvent("minimal epsilon", done, _ROUNDS))
-            rows = ((high - low > self.tolerance) & (low < self.largest)).nonzero().flatten()
+            rows = ((bracket.high - bracket.low > self.tolerance) & (bracket.low < self.largest)).nonzero().flatten()
             if len(rows) == 0:
                 break
             fooled = self._fooled(problem, best, rows, radius)
-            high[rows] = torch.where(fooled, torch.minimum(radius[rows], best.cost[rows]), high[rows])
-            low[rows] = torch.where(fooled, low[rows], radius[rows])
-            radius = torch.where(high.isinf(), (low * 2).clamp(self.first, self.largest), (low + high) / 2)
+            bracket.narrow(rows, fooled, torch.where(fooled, radius[rows].minimum(best.cost[rows]), radius[rows]))
+            radius = bracket.next(2.0).clamp(max=self.largest)
         progress(ProgressEvent("minimal epsilon", _ROUNDS, _ROUNDS))
 
     def _fooled(self, problem: Problem, best: Best, rows: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
@@ -61,9 +58,11 @@ class MinimalEpsilon(Attack):
         found = Best(part.images)
         settings = ProjectedGradient(epsilon=self.largest, norm=self.norm, steps=self.steps)
         start = self._start(part, ball, best, rows)
-        descend(settings, part, found, ball, torch.arange(len(rows)), start)
-        best.steps[rows] += found.steps
-        best.offer(rows, found.images, found.margin, length(found.images - part.images, self.norm))
+        try:
+            descend(settings, part, found, ball, torch.arange(len(rows)), start)
+        finally:  # where it is interrupted, what was found until then is worth keeping
+            best.steps[rows] += found.steps
+            best.offer(rows, found.images, found.margin, length(found.images - part.images, self.norm))
         return found.success
 
     def _start(self, part: Problem, ball: Ball, best: Best, rows: torch.Tensor) -> torch.Tensor:

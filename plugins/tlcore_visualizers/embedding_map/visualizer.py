@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tlcore.bundle import softmax
 from tlcore.errors import VisualizationError
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
@@ -45,10 +47,12 @@ class Map(Visualizer):
             seed=request.seed,
             progress=request.progress,
         )
-        page = {"map.html": map_page(found, progress=request.progress).encode()} if self._options.page else {}
-        return Visualization(
+        without_page = Visualization(
             pictures=(map_picture(found), photo_picture(found)),
             record=found.record,
-            files=page,
             lines=(caption(found), *(f"left out: {entry.reason}" for entry in found.left_out)),
         )
+        if not self._options.page:
+            return without_page
+        request.keep(lambda: without_page)
+        return replace(without_page, files={"map.html": map_page(found, progress=request.progress).encode()})
