@@ -44,6 +44,12 @@ class Directions:
         directions: np.ndarray = moved / np.maximum(lengths, np.float32(SMALLEST))
         return directions
 
+    def torch_module(self) -> torch.nn.Module:
+        """Return `apply` in torch."""
+        from tlcore_heads.modules import DirectionsModule
+
+        return DirectionsModule(self.centre, SMALLEST)
+
 
 class FittedDirections(FittedHead):
     """One linear layer on directions.
@@ -78,9 +84,7 @@ class FittedDirections(FittedHead):
     def torch_module(self) -> torch.nn.Module:
         import torch
 
-        from tlcore_heads.modules import DirectionsModule
-
-        return torch.nn.Sequential(DirectionsModule(self._directions.centre), linear_layer(self._weight, self._bias))
+        return torch.nn.Sequential(self._directions.torch_module(), linear_layer(self._weight, self._bias))
 
 
 def restore_directions(tensors: Mapping[str, np.ndarray], owner: str) -> FittedDirections:

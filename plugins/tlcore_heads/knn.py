@@ -95,10 +95,10 @@ class FittedNeighbours(FittedHead):
     def torch_module(self) -> torch.nn.Module:
         import torch
 
-        from tlcore_heads.modules import DirectionsModule, Divided, VoteModule
+        from tlcore_heads.modules import Divided, VoteModule
 
         voting = VoteModule(self._stored, self._labels, self._classes, self._neighbours, PRIOR)
-        return torch.nn.Sequential(DirectionsModule(self._directions.centre), voting, Divided(self._temperature))
+        return torch.nn.Sequential(self._directions.torch_module(), voting, Divided(self._temperature))
 
 
 class NeighbourHead(Head):

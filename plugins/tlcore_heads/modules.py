@@ -6,26 +6,26 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from tlcore_heads.directions import SMALLEST
-
 
 class DirectionsModule(torch.nn.Module):
     """`Directions.apply` in torch.
 
     Args:
         centre: (features,) float32.
+        shortest: lengths below it count as it.
     """
 
     centre: torch.Tensor
 
-    def __init__(self, centre: Float32[np.ndarray, " features"]) -> None:
+    def __init__(self, centre: Float32[np.ndarray, " features"], shortest: float) -> None:
         super().__init__()
+        self.shortest = shortest
         self.register_buffer("centre", torch.tensor(centre))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return directions, (images, features)."""
         moved = features - self.centre
-        return moved / moved.square().sum(dim=1, keepdim=True).sqrt().clamp_min(SMALLEST)
+        return moved / moved.square().sum(dim=1, keepdim=True).sqrt().clamp_min(self.shortest)
 
 
 class VoteModule(torch.nn.Module):

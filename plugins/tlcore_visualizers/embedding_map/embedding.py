@@ -70,11 +70,6 @@ class EmbeddingMap:
         wrong: np.ndarray = (right >= 0) & (right != self.answers)
         return wrong
 
-    def _repr_html_(self) -> str:
-        from tlcore_visualizers.embedding_map.picture import map_picture
-
-        return map_picture(self)._repr_html_()
-
 
 def embed(
     dataset: Dataset,

@@ -12,7 +12,18 @@ import pytest
 from PIL import Image, ImageColor
 
 from tests.conftest import write_shapes
-from tlcore import Dataset, Registry, Sample, Subject, TrainResult, VisualizationRequest, VisualizeOptions, visualize
+from tlcore import (
+    Dataset,
+    ProgressEvent,
+    Registry,
+    Sample,
+    Subject,
+    TrainResult,
+    Visualization,
+    VisualizationRequest,
+    VisualizeOptions,
+    visualize,
+)
 from tlcore.display.thumbnails import thumbnail
 from tlcore.errors import DatasetError, VisualizationError
 from tlcore.images import BytesImage, encode_png
@@ -49,7 +60,7 @@ def test_a_bundle_marks_its_mistakes(laid_out: EmbeddingMap) -> None:
     assert laid_out.places.shape == (36, 2)
     assert laid_out.mistakes[0]
     assert laid_out.mistakes.sum() < 18
-    assert laid_out._repr_html_().startswith("<figure")
+    assert map_picture(laid_out)._repr_html_().startswith("<figure")
     json.dumps(laid_out.record, allow_nan=False)
 
 
@@ -237,6 +248,21 @@ def test_a_page_works_in_a_browser(width: int, laid_out: EmbeddingMap, browser: 
     assert told == []
     assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
     context.close()
+
+
+@pytest.mark.parametrize(("stage", "rescued"), [("features", 0), ("thumbnails", 1)])
+def test_interrupted_a_map_keeps_the_pictures_it_has(
+    stage: str, rescued: int, mini: Subject, shapes: Path, registry: Registry
+) -> None:
+    def interrupt(event: ProgressEvent) -> None:
+        if event.stage == stage and event.done:
+            raise KeyboardInterrupt
+
+    kept: list[Visualization] = []
+    request = VisualizationRequest(dataset=registry.dataset(str(shapes)), progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Map(MapOptions(method="pca")).visualize(mini, request, rescue=kept.append)
+    assert [[picture.name for picture in result.pictures] for result in kept] == [["map", "map-photos"]] * rescued
 
 
 def test_a_map_of_a_dataset_goes_by_its_seed(mini: Subject, shapes: Path, registry: Registry) -> None:
