@@ -62,8 +62,10 @@ class Attacker(ABC):
             pictures within epsilon of the request's, those that resisted among them.
 
         Raises:
+            OptionError: the network is in training mode.
             PluginError: what came back are no such pictures, or they are further away than epsilon.
         """
+        subject.check_mode()
         images, epsilon = request.images, request.epsilon
         found = self.perturb(subject, request)
         who = type(self).__name__

@@ -63,6 +63,11 @@ class Subject:
         """
         return find_label(text, self.class_names, self.name)
 
+    def check_mode(self) -> None:
+        """Raise `OptionError` where a part of the network is in training mode: its answers would change from call to call."""
+        if any(module.training for module in self.network.modules()):
+            raise OptionError(f"{self.name}: the network is in training mode; call network.eval() first")
+
     def class_name(self, index: int) -> str:
         """Return the first of a class's names, or its index as text where the classes have none."""
         return self.class_names[index].partition(", ")[0] if self.class_names else str(index)
@@ -200,8 +205,7 @@ def _checked_request(request: VisualizationRequest, subject: Subject) -> Visuali
     for index in request.classes:
         if index < 0 or (subject.class_names and index >= len(subject.class_names)):
             raise OptionError(f"{subject.name} has {len(subject.class_names)} classes, there is no class {index}")
-    if subject.network.training:
-        raise OptionError(f"{subject.name}: the network is in training mode; call network.eval() first")
+    subject.check_mode()
     return replace(request, image_names=names)
 
 

@@ -20,6 +20,7 @@ from jaxtyping import Float32
 from tlcore.errors import OptionError
 from tlcore.progress import ProgressEvent
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
+from tlcore_visualizers.borrowed import borrowed
 from tlcore_visualizers.drawing import Drawing, Task, draw
 from tlcore_visualizers.folded import folded
 from tlcore_visualizers.gallery import Gallery, Portrait
@@ -56,14 +57,15 @@ class IdealImage(Visualizer):
         portraits = self._portraits(subject, request)
         record = {"recipe": asdict(recipe), "size": list(size)}
         gallery = Gallery(subject, request, photographs, options, record)
-        network, norms = self._to_draw_by(subject, recipe)
-        for portrait in portraits:
-            task = self._task(network, norms, portrait, recipe, request.frames)
-            drawings: list[Drawing] = []
-            request.keep(partial(gallery.with_unfinished, portrait, drawings))
-            self._attempts(task, portrait, drawings, request, size, photographs)
-            gallery.hang(portrait, drawings)
-            request.keep(gallery.visualization)
+        with borrowed(subject.network):
+            network, norms = self._to_draw_by(subject, recipe)
+            for portrait in portraits:
+                task = self._task(network, norms, portrait, recipe, request.frames)
+                drawings: list[Drawing] = []
+                request.keep(partial(gallery.with_unfinished, portrait, drawings))
+                self._attempts(task, portrait, drawings, request, size, photographs)
+                gallery.hang(portrait, drawings)
+                request.keep(gallery.visualization)
         return gallery.visualization()
 
     def _size(self, subject: Subject) -> tuple[int, int]:

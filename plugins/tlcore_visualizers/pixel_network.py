@@ -25,6 +25,7 @@ class PixelNetwork(torch.nn.Module):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
+        self.training = subject.network.training
         self.network = subject.network
         self.temperature = subject.temperature
         self.image_size = subject.preprocess.image_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,6 +52,13 @@ def ideal(registry: Registry, subject: Subject, classes: tuple[int, ...] = (1,),
     dataset = options.pop("dataset", None)
     request = VisualizationRequest(classes=classes, dataset=dataset, judges=options.pop("judges", ()))
     return registry.visualizer("ideal", options).visualize(subject, request)
+
+
+def test_a_caller_without_gradients_gets_the_same_picture(registry: Registry) -> None:
+    expected = ideal(registry, small_subject(), **QUICK).pictures[0].pixels
+    with torch.inference_mode():
+        found = ideal(registry, small_subject(), **QUICK).pictures[0].pixels
+    assert np.array_equal(found, expected)
 
 
 def test_weights_that_are_not_numbers_are_told(registry: Registry) -> None:

@@ -59,7 +59,7 @@ class Adversarial(Visualizer, Attacker):
             )
         attack = make_attack(replace(self.options, epsilon=request.epsilon))
         problem = Problem(
-            network=PixelNetwork(subject).eval(),
+            network=PixelNetwork(subject),
             images=to_tensor(request.images),
             goal=Goal(labels=torch.from_numpy(request.labels)),
         )
@@ -68,7 +68,7 @@ class Adversarial(Visualizer, Attacker):
     def compute(self, subject: Subject, request: VisualizationRequest) -> Visualization:
         if not request.images:
             raise VisualizationError("an attack needs at least one image to begin with; name some after the model")
-        network = PixelNetwork(subject).eval()
+        network = PixelNetwork(subject)
         frames = [
             make_frame(image, name, subject.preprocess)
             for image, name in zip(request.images, request.image_names, strict=True)

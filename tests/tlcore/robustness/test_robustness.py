@@ -163,6 +163,16 @@ def test_an_attacker_is_held_to_its_contract(returned: Any, told: str, trained: 
         _Wrong(returned).attack(bundle_subject(trained.bundle), asked)
 
 
+def test_a_network_in_training_mode_is_not_attacked(trained: TrainResult, registry: Registry) -> None:
+    subject = bundle_subject(trained.bundle)
+    subject.network.train()
+    attacker = registry.visualizer("adversarial:pgd")
+    assert isinstance(attacker, Attacker)
+    with pytest.raises(OptionError, match="the network is in training mode"):
+        attacker.attack(subject, AttackRequest(images=np.zeros((1, 32, 32, 3), np.uint8), labels=np.array([0]), epsilon=0.1))
+    assert subject.network.training
+
+
 @pytest.mark.parametrize(
     "options, told",
     [

@@ -148,10 +148,14 @@ def test_a_request_that_contradicts_itself_is_refused() -> None:
         fine.visualize(small_subject(), VisualizationRequest(images=(draw_shape("bar", 0),), image_names=("a", "b")))
     with pytest.raises(OptionError, match="takes RGB images, got mode L"):
         fine.visualize(small_subject(), VisualizationRequest(images=(draw_shape("bar", 0).convert("L"),)))
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "a part"])
+def test_a_network_in_training_mode_is_refused(whole: bool) -> None:
     subject = small_subject()
-    subject.network.train()
+    (subject.network if whole else next(subject.network.children())).train()
     with pytest.raises(OptionError, match="the network is in training mode"):
-        fine.visualize(subject)
+        Returning(Visualization(lines=("fine",))).visualize(subject)
 
 
 def test_a_sheet_holds_pictures_of_any_size_with_their_captions() -> None:
