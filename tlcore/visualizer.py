@@ -64,7 +64,7 @@ class Subject:
         return find_label(text, self.class_names, self.name)
 
     def check_mode(self) -> None:
-        """Raise `OptionError` where a part of the network is in training mode: its answers would change from call to call."""
+        """Raise `OptionError` where a part of the network is in training mode, in which answers change from call to call."""
         if any(module.training for module in self.network.modules()):
             raise OptionError(f"{self.name}: the network is in training mode; call network.eval() first")
 
