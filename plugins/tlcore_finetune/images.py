@@ -66,7 +66,7 @@ def _transform(preprocess: Preprocess, options: FineTuneOptions) -> Any:
         vflip=options.vertical_flip,
         color_jitter=options.colour_jitter or None,  # type: ignore[arg-type]
         force_color_jitter=options.colour_jitter > 0,
-        auto_augment=f"rand-m{options.rand_augment}-mstd0.5-inc1" if options.rand_augment else None,
+        auto_augment=f"rand-m{options.rand_augment}-mmax9-mstd0.5-inc1" if options.rand_augment else None,
         interpolation=preprocess.interpolation,
         mean=preprocess.mean,
         std=preprocess.std,
@@ -125,9 +125,19 @@ def epoch_batches(
 def load(
     images: TrainingImages, batches: Sequence[Sequence[tuple[int, int]]], workers: int | None
 ) -> Iterator[tuple[Float32[torch.Tensor, "images 3 height width"], Int64[torch.Tensor, " images"]]]:
-    """Yield each batch's inputs and labels, read ahead by other processes."""
+    """Yield each batch's inputs and labels, read ahead by other processes, which end when this does."""
     count = min(8, available_cores() - 1) if workers is None else workers
-    yield from DataLoader(images, batch_sampler=batches, num_workers=count, worker_init_fn=_outlive_signals)  # type: ignore[arg-type]
+    loader = DataLoader(images, batch_sampler=batches, num_workers=count, worker_init_fn=_outlive_signals)  # type: ignore[arg-type]
+    readers = iter(loader)
+    try:
+        yield from readers
+    except BaseException as error:
+        # Whoever holds the error would hold the readers through its frames; and since they outlive signals, Python, which
+        # ends its children by SIGTERM and waits for them, would never come to an end.
+        error.__traceback__ = None
+        raise
+    finally:
+        del readers
 
 
 def _outlive_signals(worker: int) -> None:

@@ -60,7 +60,7 @@ class FineTuneOptions:
     flip: float = _option(0.5, "share of images mirrored left to right", 0, 1)
     vertical_flip: float = _option(0.0, "share of images mirrored top to bottom", 0, 1)
     colour_jitter: float = _option(0.0, "strength of random brightness, contrast and saturation; 0 = off", 0, 1)
-    rand_augment: int = _option(0, "magnitude of RandAugment; 0 = off, 9 is usual", 0, 10)
+    rand_augment: int = _option(0, "magnitude of RandAugment; 0 = off, 9 is usual and the most", 0, 9)
     random_erasing: float = _option(0.0, "share of images with a rectangle erased", 0, 1)
     mixup: float = _option(0.0, "alpha of mixing two images; 0 = off, 0.2 is usual", 0, 10)
     cutmix: float = _option(0.0, "alpha of pasting a part of another image; 0 = off, 1 is usual", 0, 10)

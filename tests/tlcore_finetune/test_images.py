@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from tests.tlcore_finetune.conftest import shape_samples
 from tlcore import Preprocess
-from tlcore.errors import FineTuneError
-from tlcore.images import decode_image
-from tlcore_finetune.images import TrainingImages, batch_size, epoch_batches, normalised_by, part_of
+from tlcore.dataset import Sample
+from tlcore.errors import FineTuneError, ImageError
+from tlcore.images import BytesImage, decode_image
+from tlcore_finetune.images import TrainingImages, batch_size, epoch_batches, load, normalised_by, part_of
 from tlcore_finetune.options import FineTuneOptions
 
 PREPROCESS = Preprocess(image_size=(32, 48))
@@ -84,3 +87,18 @@ def test_normalisation_by_the_dataset_centres_and_scales_it() -> None:
     np.testing.assert_allclose(inputs.std(axis=(0, 2, 3)), 1, atol=0.01)
     assert replace(own, mean=PREPROCESS.mean, std=PREPROCESS.std) == PREPROCESS
     assert normalised_by(samples, PREPROCESS, FineTuneOptions()) == PREPROCESS
+
+
+def test_rand_augment_never_asks_for_what_pillow_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise on a magnitude of 9 made it 10 now and then, of which no bit of a colour is left."""
+    monkeypatch.setattr("random.gauss", lambda mean, deviation: mean + 4 * deviation)
+    images = TrainingImages(shape_samples(0, 1), PREPROCESS, FineTuneOptions(rand_augment=9), 0)
+    assert all(torch.isfinite(images[epoch, 0][0]).all() for epoch in range(60))
+
+
+def test_readers_end_although_somebody_keeps_the_error_that_ended_them() -> None:
+    broken = Sample(image=BytesImage(b"no image"), name="broken", label=0)
+    images = TrainingImages((*shape_samples(0, 2), broken), PREPROCESS, FineTuneOptions(), 0)
+    with pytest.raises(ImageError, match="broken") as kept:
+        list(load(images, [[(0, index)] for index in range(len(shape_samples(0, 2)) + 1)], 1))
+    assert not multiprocessing.active_children(), kept
