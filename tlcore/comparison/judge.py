@@ -40,7 +40,8 @@ class JudgeSettings:
 
     Attributes:
         folds: of the cross-validation.
-        validation: share of each fold's training images to choose a head's settings by.
+        validation: share of each fold's training images to choose a head's settings by; on parts of the data there is none,
+            and a head has the settings it has without: choosing anew on each part costs more than judging all on the whole.
         seed: of parts, folds and fits.
         engine: what runs networks; see `tlcore.engines`.
         backbone_options, head_options: option name to value, for every backbone and every head.
@@ -113,11 +114,12 @@ class Judge:
         """
         self._deadline.check()
         found = self._embed(candidate.backbone, share)
-        key = self._key(candidate, found)
+        validation = self._settings.validation if share == 1 else 0.0
+        key = self._key(candidate, found, validation)
         known = self._store.read(key)
         if known is not None and len(known.correct) == len(found.samples):
             return known
-        judgement = self._cross_validate(candidate, found)
+        judgement = self._cross_validate(candidate, found, validation)
         self._store.write(key, judgement)
         return judgement
 
@@ -149,7 +151,7 @@ class Judge:
         self._at_work = (backbone, extractor)
         return extractor
 
-    def _cross_validate(self, candidate: Candidate, found: FeatureSet) -> Judgement:
+    def _cross_validate(self, candidate: Candidate, found: FeatureSet, validation: float) -> Judgement:
         started = time.perf_counter()
         probabilities = cross_validated_probabilities(
             found.samples,
@@ -157,7 +159,7 @@ class Judge:
             self._registry.head(candidate.head, self._settings.head_options),
             self._class_names,
             folds=min(self._settings.folds, len(found.samples)),
-            validation=self._settings.validation,
+            validation=validation,
             seed=self._settings.seed,
             together=self._together,
             progress=self._progress,
@@ -169,7 +171,7 @@ class Judge:
             seconds=time.perf_counter() - started,
         )
 
-    def _key(self, candidate: Candidate, found: FeatureSet) -> str:
+    def _key(self, candidate: Candidate, found: FeatureSet, validation: float) -> str:
         """Return a digest of all that a judgement depends on."""
         content = hashlib.sha256()
         for sample, digest in zip(found.samples, found.digests, strict=True):
@@ -183,6 +185,6 @@ class Judge:
                 self._addresses[candidate.backbone],
                 f"{head.plugin.distribution}:{head.spec.name} {head.plugin.version}",
                 json.dumps(plain_options(settings.head_options), sort_keys=True),
-                f"{settings.folds} {settings.validation} {settings.seed} {__version__}",
+                f"{settings.folds} {validation} {settings.seed} {__version__}",
             ]
         )

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.conftest import write_shapes
 from tlcore import CompareOptions, Comparison, Registry, compare
+from tlcore.comparison import judge as judge_module
 from tlcore.comparison.judge import Judge, JudgeSettings
 from tlcore.deadline import OutOfTimeError
 from tlcore.errors import DatasetError, OptionError, UnknownNameError
@@ -95,12 +96,12 @@ def test_killed_it_goes_on_where_it_was(photos: Path, tmp_path: Path, monkeypatc
     judged: list[str] = []
     own = Judge._cross_validate
 
-    def judge(self: Judge, candidate, found):  # type: ignore[no-untyped-def]
+    def judge(self: Judge, candidate, *data):  # type: ignore[no-untyped-def]
         if candidate.head == "knn" and "knn" not in judged:
             judged.append("knn")
             raise Killed
         judged.append(candidate.head)
-        return own(self, candidate, found)
+        return own(self, candidate, *data)
 
     monkeypatch.setattr(Judge, "_cross_validate", judge)
     with pytest.raises(Killed):
@@ -126,6 +127,25 @@ def test_too_little_time_is_told_and_partial_results_say_so(
     assert not found.complete
     assert [row.head for row in found.rows] == ["prototype"]
     assert found.notes[-1].startswith("time was over after 1 minutes; not judged at all: mini + linear")
+
+
+def test_parts_of_the_data_are_judged_without_choosing_settings(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else thinning out would cost more than judging everybody on everything."""
+    asked: list[tuple[int, float]] = []
+    own = judge_module.cross_validated_probabilities
+
+    def validate(samples, *arguments, **options):  # type: ignore[no-untyped-def]
+        asked.append((len(samples), options["validation"]))
+        return own(samples, *arguments, **options)
+
+    monkeypatch.setattr(judge_module, "cross_validated_probabilities", validate)
+    monkeypatch.setattr("tlcore.comparison.halving.LEAST_IMAGES", 20)
+    heads = ("prototype", "knn", "linear")
+    found = compare(str(photos), options(heads=heads, minutes=5.0), registry=Registry(), cache_directory=tmp_path)
+    assert asked == [(21, 0.0)] * 3 + [(42, 0.15)] * 2
+    assert sorted(row.share for row in found.rows) == [0.5, 1.0, 1.0]
 
 
 def test_limits_nobody_meets_are_told(compared: Comparison, photos: Path, cache: Path) -> None:
