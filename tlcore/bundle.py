@@ -32,6 +32,7 @@ from tlcore.head import FittedHead
 from tlcore.machine.atomic import new_directory
 from tlcore.preprocess import Preprocess
 from tlcore.registry import Registry
+from tlcore.softmax import softmax
 
 FORMAT = "tlcore-bundle"
 FORMAT_VERSION = 1
@@ -134,16 +135,6 @@ class Bundle:
         """Split name to (image name, SHA-256 of its encoded bytes) of the images it was trained and measured on."""
         content = json.loads((self.path / "split.json").read_text(encoding="utf-8"))
         return {name: [(str(entry[0]), str(entry[1])) for entry in entries] for name, entries in content.items()}
-
-
-def softmax(
-    logits: Float32[np.ndarray, "images classes"], temperature: float = 1.0
-) -> Float32[np.ndarray, "images classes"]:
-    """Return the softmax of ``logits / temperature`` along the last axis, float32."""
-    scaled = logits.astype(np.float64) / temperature
-    exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    probabilities: np.ndarray = (exponents / exponents.sum(axis=-1, keepdims=True)).astype(np.float32)
-    return probabilities
 
 
 def check_target(path: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from tlcore.bundle import softmax
 from tlcore.data.folds import assign_folds
 from tlcore.data.splits import SplitFractions, split_dataset
 from tlcore.dataset import ALL, Dataset, Sample
@@ -16,6 +15,7 @@ from tlcore.features import FeatureSet
 from tlcore.head import Head, HeadData
 from tlcore.metrics import Metrics, fit_temperature, measure
 from tlcore.progress import Progress, ProgressEvent, silent
+from tlcore.softmax import softmax
 
 
 def cross_validate(

@@ -21,7 +21,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tlcore.backbone import Backbone
-from tlcore.bundle import softmax
 from tlcore.dataset import Sample
 from tlcore.default_backbone import DEFAULT_BACKBONE
 from tlcore.errors import ImageError, TlcoreError
@@ -30,6 +29,7 @@ from tlcore.head import HeadData
 from tlcore.images import BytesImage, FileImage, ImageSource, encode_png
 from tlcore.metrics import fit_temperature
 from tlcore.registry import Registry
+from tlcore.softmax import softmax
 
 ImageLike = str | Path | bytes | ImageSource | Image.Image | np.ndarray
 """A path, encoded bytes, an image source, an upright RGB image, or uint8 RGB pixels, (height, width, 3)."""

@@ -8,7 +8,8 @@ import click
 
 from tlcore_cli.command import Command, settings_of
 from tlcore_cli.completion import names_of
-from tlcore_cli.settings import parse_settings, set_option
+from tlcore_cli.measuring import Measuring, measuring_options
+from tlcore_cli.settings import set_option
 
 EPILOG = """\b
 Examples:
@@ -37,13 +38,7 @@ Examples:
 )
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2, 100), help="Of the cross-validation.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of folds, parts and fits.")
-@click.option("--engine", default="auto", show_default=True, help="What runs the networks: auto, onnx or torch.")
-@click.option("--exclude", type=click.Path(path_type=Path), metavar="FILE", help="Leave out the images this list names.")
-@click.option("--root", metavar="DIR", help="Your own copy of a named dataset; short for --set dataset.root=DIR")
-@click.option("--no-audit", is_flag=True, help="Do not look for copies first.")
-@click.option("--no-cache", is_flag=True, help="Neither read nor keep features and results.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw accuracy against time.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@measuring_options(kept="features and results", plotted="Draw accuracy against time.")
 @click.pass_context
 def compare(
     context: click.Context,
@@ -55,14 +50,7 @@ def compare(
     reference: Path | None,
     folds: int,
     seed: int,
-    engine: str,
-    exclude: Path | None,
-    root: str | None,
-    no_audit: bool,
-    no_cache: bool,
-    plot: Path | None,
-    as_json: bool,
-    settings: tuple[str, ...],
+    measuring: Measuring,
 ) -> None:
     """Compare networks and heads on DATASET by cross-validation, and recommend one.
 
@@ -73,45 +61,40 @@ def compare(
     from tlcore.comparison import compare as compare_candidates
     from tlcore.comparison.judge import JudgeSettings
     from tlcore.comparison.recommendation import Limits, parse_limits
-    from tlcore.machine.memory import keep_freed
-    from tlcore.machine.paths import cache_directory
     from tlcore_cli.comparison_summary import show_comparison
-    from tlcore_cli.terminal import print_json, progress
+    from tlcore_cli.terminal import print_json
 
-    chosen = parse_settings(settings, ("dataset", "backbone", "head"))
-    if root is not None:
-        chosen["dataset"].setdefault("root", root)
     options = CompareOptions(
         backbones=_names(backbones),
         heads=_names(heads),
         minutes=minutes,
         limits=parse_limits(recommend) if recommend is not None else Limits(),
         reference=reference,
-        dataset_options=chosen["dataset"],
+        dataset_options=measuring.options["dataset"],
         settings=JudgeSettings(
-            folds=folds, seed=seed, engine=engine, backbone_options=chosen["backbone"], head_options=chosen["head"]
+            folds=folds,
+            seed=seed,
+            engine=measuring.engine,
+            backbone_options=measuring.options["backbone"],
+            head_options=measuring.options["head"],
         ),
-        audit=not no_audit,
-        exclude=exclude,
+        audit=measuring.audit,
+        exclude=measuring.exclude,
     )
-    keep_freed()
-    own = settings_of(context)
-    with progress(own.quiet or as_json) as report:
-        found = compare_candidates(
-            dataset,
-            options,
-            registry=own.registry(),
-            cache_directory=None if no_cache else cache_directory(),
-            progress=report,
-        )
-    if plot is not None:
+    found = measuring.run(
+        context,
+        lambda registry, cache, report: compare_candidates(
+            dataset, options, registry=registry, cache_directory=cache, progress=report
+        ),
+    )
+    if measuring.plot is not None:
         from tlcore.comparison.plot import save_pareto_plot
 
-        save_pareto_plot(found, plot)
-    if as_json:
+        save_pareto_plot(found, measuring.plot)
+    if measuring.as_json:
         print_json(found.to_dict())
     else:
-        show_comparison(found, own.quiet)
+        show_comparison(found, settings_of(context).quiet)
 
 
 compare.params.insert(-4, set_option("dataset", "backbone", "head"))

@@ -9,10 +9,10 @@ import torch
 from accelerate import Accelerator
 from jaxtyping import Float32, Int64
 
-from tlcore.bundle import softmax
 from tlcore.dataset import Sample
 from tlcore.metrics import fit_temperature
 from tlcore.preprocess import Preprocess
+from tlcore.softmax import softmax
 from tlcore_finetune.images import PLAIN_BATCH, plain_inputs
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlcore.bundle import softmax
 from tlcore.dataset import Sample
 from tlcore.evaluation.curves import one_against_rest
 from tlcore.evaluation.intervals import Estimate
@@ -22,6 +21,7 @@ from tlcore.evaluation.quality import Quality, measure_quality
 from tlcore.images import BytesImage
 from tlcore.metrics import Share
 from tlcore.progress import silent
+from tlcore.softmax import softmax
 
 FIVE = (0.35, 0.25, 0.2, 0.12, 0.08)
 MEASURES = (

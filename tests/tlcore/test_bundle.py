@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tlcore import Registry, TrainResult, load_bundle
-from tlcore.bundle import _document_digest, check_target, softmax
+from tlcore.bundle import _document_digest, check_target
 from tlcore.errors import BundleError
 from tlcore.machine.atomic import new_directory
 
@@ -176,9 +176,3 @@ def test_an_error_while_writing_keeps_the_old_directory(tmp_path: Path) -> None:
         raise RuntimeError
     assert (target / "a").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_softmax_sums_to_one_at_any_size() -> None:
-    logits = np.array([[1e4, -1e4, 0.0], [3.0, 2.0, 1.0]], np.float32)
-    np.testing.assert_allclose(softmax(logits, 2.0).sum(axis=1), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(softmax(logits)[1], [0.66524096, 0.24472847, 0.09003057], rtol=1e-6)

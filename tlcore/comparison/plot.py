@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tlcore.comparison.result import Compared, Comparison
-from tlcore.display.figure_file import save_figure
+from tlcore.display.accuracy_figure import AccuracyFigure, short_name
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, told apart by everybody; one for each head."""
@@ -31,8 +29,8 @@ def pareto_front(rows: Sequence[Compared]) -> tuple[int, ...]:
 def save_pareto_plot(comparison: Comparison, path: Path) -> None:
     """Draw the candidates that were judged on most images, and write the picture as PNG, at once or not at all."""
     rows = [row for row in comparison.rows if row.share == comparison.rows[0].share]
-    figure = Figure(figsize=(7.5, 5.0), dpi=150, layout="constrained")
-    axes = figure.subplots()
+    figure = AccuracyFigure(height=5.0)
+    axes = figure.axes
     front = pareto_front(rows)
     axes.step(
         [rows[index].cost.milliseconds for index in front],
@@ -47,17 +45,9 @@ def save_pareto_plot(comparison: Comparison, path: Path) -> None:
     for place, head in enumerate(heads):
         apart = 1.012 ** (place - (len(heads) - 1) / 2)
         own = [row for row in rows if row.head == head]
-        values = np.array(
-            [[100 * share for share in (row.accuracy.low, row.accuracy.value, row.accuracy.high)] for row in own]
-        )
-        axes.errorbar(
+        figure.points(
             [apart * row.cost.milliseconds for row in own],
-            values[:, 1],
-            yerr=np.abs(values[:, [0, 2]] - values[:, [1]]).T,
-            fmt="o",
-            markersize=5,
-            capsize=2,
-            linewidth=1,
+            np.array([[row.accuracy.low, row.accuracy.value, row.accuracy.high] for row in own]),
             color=COLOURS[place % len(COLOURS)],
             label=head,
         )
@@ -73,19 +63,13 @@ def save_pareto_plot(comparison: Comparison, path: Path) -> None:
             color="black",
             label="recommended",
         )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.25)
     axes.set_xlabel("one image through the network on this machine, ms")
     axes.set_ylabel(f"accuracy by {comparison.folds}-fold cross-validation, %")
     axes.set_title(
         f"{short_name(comparison.dataset)}: {rows[0].images:,} images, {comparison.classes} classes", loc="left", fontsize=11
     )
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
-    save_figure(figure, path)
+    figure.save(path)
 
 
 def _name_backbones(axes: Axes, rows: Sequence[Compared]) -> None:
@@ -102,12 +86,3 @@ def _name_backbones(axes: Axes, rows: Sequence[Compared]) -> None:
             textcoords="offset points",
             fontsize=8,
         )
-
-
-def short_name(reference: str) -> str:
-    """Return the last part of a backbone's name, or of a path.
-
-    >>> short_name("local-dir:weights/mobilenetv2_100/"), short_name("timm/resnet18.a1_in1k")
-    ('mobilenetv2_100', 'resnet18.a1_in1k')
-    """
-    return reference.rstrip("/\\").replace("\\", "/").rpartition("/")[2].rpartition(":")[2]

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from tlcore.bundle import softmax
 from tlcore.dataset import LeftOut, Sample
 from tlcore.head import Head
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress
+from tlcore.softmax import softmax
 
 _ROWS_AT_ONCE = 4096
 

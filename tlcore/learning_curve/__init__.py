@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tlcore.learning_curve.run import LearningCurve, LearningCurveOptions, draw_learning_curve
+from tlcore.learning_curve.result import LearningCurve
+from tlcore.learning_curve.run import LearningCurveOptions, draw_learning_curve
 
 __all__ = ["LearningCurve", "LearningCurveOptions", "draw_learning_curve"]

@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from tlcore.comparison.plot import short_name
-from tlcore.display.figure_file import save_figure
-from tlcore.learning_curve.run import LearningCurve
+from tlcore.display.accuracy_figure import AccuracyFigure, short_name
+from tlcore.learning_curve.result import LearningCurve
 
 
 def save_learning_curve_plot(curve: LearningCurve, path: Path) -> None:
     """Draw a learning curve and write the picture as PNG, at once or not at all."""
-    figure = Figure(figsize=(7.5, 4.6), dpi=150, layout="constrained")
-    axes = figure.subplots()
+    figure = AccuracyFigure(height=4.6)
+    axes = figure.axes
     band = curve.extrapolation
     sizes, fitted, low, high = (100 * np.array(values) for values in (band.sizes, band.fitted, band.low, band.high))
     sizes = sizes / 100
@@ -25,30 +22,18 @@ def save_learning_curve_plot(curve: LearningCurve, path: Path) -> None:
     axes.fill_between(sizes, low, high, color="#0072b2", alpha=0.15, linewidth=0, label="95 % band of the law")
     axes.plot(sizes[known], fitted[known], color="#0072b2", linewidth=1.5, label="law: error = a + b / images^c")
     axes.plot(sizes[beyond], fitted[beyond], color="#0072b2", linewidth=1.5, linestyle="--", label="foretold")
-    accuracy = 100 * np.array([[point.lowest, point.accuracy, point.highest] for point in curve.points])
-    axes.errorbar(
+    figure.points(
         [point.per_class for point in curve.points],
-        accuracy[:, 1],
-        yerr=np.abs(accuracy[:, [0, 2]] - accuracy[:, [1]]).T,
-        fmt="o",
-        markersize=5,
-        capsize=2,
-        linewidth=1,
+        np.array([[point.lowest, point.accuracy, point.highest] for point in curve.points]),
         color="black",
         label="measured: mean, lowest, highest draw",
     )
     axes.axvline(here, color="#9aa4ae", linewidth=1)
     axes.annotate("all photos", (here, 0), xycoords=("data", "axes fraction"), xytext=(-4, 6), textcoords="offset points",
                   ha="right", fontsize=8, color="#5b6470")  # fmt: skip
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("photos of each class to learn from")
     axes.set_ylabel(f"accuracy on {curve.test_images:,} held-out photos, %")
     axes.set_title(
         f"{short_name(curve.dataset)}: {short_name(curve.backbone)} + {curve.head}\n{band.answer}", loc="left", fontsize=9
     )
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
-    save_figure(figure, path)
+    figure.save(path)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -14,14 +13,15 @@ from jaxtyping import Bool
 from tlcore.data.preparation import Preparation, admit, divide
 from tlcore.data.splits import SplitFractions, split_dataset
 from tlcore.data.subset import nested_order
-from tlcore.dataset import ALL, Dataset, LeftOut, Sample
+from tlcore.dataset import ALL, Dataset, Sample
 from tlcore.default_backbone import make_backbone
 from tlcore.errors import DatasetError, OptionError
 from tlcore.features import FeatureSet
 from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.head import Head, HeadData
-from tlcore.learning_curve.extrapolation import Extrapolation, extrapolate
+from tlcore.learning_curve.extrapolation import extrapolate
 from tlcore.learning_curve.power_law import LEAST_SIZES
+from tlcore.learning_curve.result import CurvePoint, LearningCurve
 from tlcore.metrics import Share
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.registry import Registry
@@ -60,67 +60,6 @@ class LearningCurveOptions:
             raise OptionError(f"repeats must be at least 2, got {self.repeats}")
         if not 0 < self.test <= 0.9:
             raise OptionError(f"the share held out for testing must be above 0 and at most 0.9, got {self.test:g}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurvePoint:
-    """What so many images were worth.
-
-    Attributes:
-        images: learnt from, validation images included.
-        per_class: of each class, on average.
-        accuracy: mean over the draws, in [0, 1].
-        lowest, highest: of the draws.
-    """
-
-    images: int
-    per_class: float
-    accuracy: float
-    lowest: float
-    highest: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningCurve:
-    """A learning curve.
-
-    Attributes:
-        dataset, backbone, head: names.
-        classes: how many.
-        test_images: how many it was measured on.
-        repeats: draws of each size but the largest, of which there is one way.
-        points: from few images to all.
-        accuracy: with all images, with its interval.
-        extrapolation: what more would bring.
-        left_out: images that could not be read.
-        notes: what a person should know, one line each.
-        seconds: wall time.
-    """
-
-    dataset: str
-    backbone: str
-    head: str
-    classes: int
-    test_images: int
-    repeats: int
-    points: tuple[CurvePoint, ...]
-    accuracy: Share
-    extrapolation: Extrapolation
-    left_out: tuple[LeftOut, ...]
-    notes: tuple[str, ...]
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the curve as JSON-ready values."""
-        return {
-            **{name: getattr(self, name) for name in ("dataset", "backbone", "head", "classes", "test_images", "repeats")},
-            "points": [asdict(point) for point in self.points],
-            "accuracy": self.accuracy.to_dict(),
-            "extrapolation": self.extrapolation.to_dict(),
-            "left_out": [{"name": entry.name, "reason": entry.reason} for entry in self.left_out],
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
 
 
 def draw_learning_curve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tlcore.robustness.run import WORST, Robustness, RobustnessOptions, measure_robustness
+from tlcore.robustness.result import WORST, Robustness
+from tlcore.robustness.run import RobustnessOptions, measure_robustness
 
 __all__ = ["WORST", "Robustness", "RobustnessOptions", "measure_robustness"]

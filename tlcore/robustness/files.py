@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tlcore.errors import VisualizationError
 from tlcore.machine.atomic import new_directory
-from tlcore.robustness.run import Robustness
+from tlcore.robustness.result import Robustness
 
 RECORD_FILE = "robustness.json"
 PLOT_FILE = "robustness.png"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from tlcore.epsilon import LEVELS
-from tlcore.robustness.run import WORST, Robustness
+from tlcore.robustness.result import WORST, Robustness
 
 _DOTS_AN_INCH = 120
 

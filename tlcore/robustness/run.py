@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool
 
 from tlcore.attacker import Attacker, AttackRequest
 from tlcore.bundle import Bundle
-from tlcore.dataset import Dataset, LeftOut, Sample
+from tlcore.dataset import Dataset
 from tlcore.epsilon import LEVELS
-from tlcore.errors import DatasetError, ImageError, OptionError
+from tlcore.errors import DatasetError, OptionError
 from tlcore.evaluation.classes import choose_split, relabelled
-from tlcore.images import decode_image, read_image
 from tlcore.metrics import Share
 from tlcore.progress import Progress, ProgressEvent, silent
 from tlcore.provenance import package_versions
 from tlcore.registry import Registry
+from tlcore.robustness.drawn_images import DrawnImages, draw_images
+from tlcore.robustness.result import WORST, Robustness, RobustPoint
 from tlcore.visualizer import Subject
 
 _BATCH = 16
 """Images attacked at once; a run that is ended early has measured whole batches, by every attack alike."""
-
-WORST = "worst of all"
-"""Name of the curve that counts an image as robust only where every attack failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,65 +48,6 @@ class RobustnessOptions:
     split: str | None = None
     minutes: float | None = None
     seed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RobustPoint:
-    """One point of a curve: the share of images still named rightly under one attack."""
-
-    attack: str
-    epsilon: float
-    accuracy: Share
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the point as JSON-ready values."""
-        return {"attack": self.attack, "epsilon": self.epsilon, "accuracy": self.accuracy.to_dict()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Robustness:
-    """What a bundle is worth under attack.
-
-    Attributes:
-        dataset, split: what was measured on.
-        images: how many were measured.
-        planned: how many were to be.
-        ended: why there are fewer: ``""``, ``"time"`` or ``"interrupted"``.
-        seen: passed over because the bundle was trained on the same file.
-        left_out: could not be read.
-        clean: the accuracy without an attack.
-        points: by attack, then by epsilon; the last attack is `WORST`.
-        norm: what epsilon is measured by.
-        seconds: what it took.
-        seed, versions, options: to repeat it.
-    """
-
-    dataset: str
-    split: str
-    images: int
-    planned: int
-    ended: str
-    seen: int
-    left_out: tuple[LeftOut, ...]
-    clean: Share
-    points: tuple[RobustPoint, ...]
-    norm: str
-    seconds: float
-    seed: int
-    versions: Mapping[str, str]
-    options: Mapping[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the measure as JSON-ready values."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {
-            **values,
-            "left_out": [{"name": entry.name, "reason": entry.reason} for entry in self.left_out],
-            "clean": self.clean.to_dict(),
-            "points": [point.to_dict() for point in self.points],
-            "versions": dict(self.versions),
-            "options": dict(self.options),
-        }
 
 
 def measure_robustness(
@@ -142,7 +79,7 @@ def measure_robustness(
     attackers = _attackers(options, registry)
     split = choose_split(dataset, options.split)
     samples = relabelled(dataset, dataset.splits[split], bundle.record.classes)
-    drawn = _draw(bundle, samples, options)
+    drawn = draw_images(bundle, samples, count=options.images, seed=options.seed)
     if not len(drawn.labels):
         raise DatasetError(f"{dataset.name}: no image of split {split!r} is left to attack; {drawn.seen} were trained on")
     run = _Run(bundle, bundle_subject(bundle), attackers, options, progress)
@@ -167,14 +104,6 @@ def measure_robustness(
     )
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    pixels: UInt8[np.ndarray, "images height width 3"]
-    labels: Int64[np.ndarray, " images"]
-    seen: int
-    left_out: tuple[LeftOut, ...]
-
-
 class _Run:
     """The attacks on batch after batch; `clean` and `robust` hold one array of answers a batch."""
 
@@ -192,7 +121,7 @@ class _Run:
         self.clean: list[np.ndarray] = []
         self.robust: dict[tuple[str, float], list[np.ndarray]] = {}
 
-    def measure(self, drawn: _Drawn) -> str:
+    def measure(self, drawn: DrawnImages) -> str:
         """Measure until the images, the time or the patience of the user is at its end; return which, "" for the images."""
         try:
             for start in range(0, len(drawn.labels), _BATCH):
@@ -204,7 +133,7 @@ class _Run:
             return "interrupted"
         return ""
 
-    def _batch(self, pixels: np.ndarray, labels: np.ndarray, start: int, drawn: _Drawn) -> bool:
+    def _batch(self, pixels: np.ndarray, labels: np.ndarray, start: int, drawn: DrawnImages) -> bool:
         """Attack one batch by every attack at every epsilon; False where time is up, and the batch is not counted."""
         clean = self._right(pixels, labels)
         found: dict[tuple[str, float], np.ndarray] = {}
@@ -272,31 +201,6 @@ def _attackers(options: RobustnessOptions, registry: Registry) -> dict[str, Atta
     if len(norms) > 1:
         raise OptionError("the attacks measure epsilon by different norms; compare them in runs of their own")
     return made
-
-
-def _draw(bundle: Bundle, samples: Sequence[Sample], options: RobustnessOptions) -> _Drawn:
-    """Read as many images as are asked for, drawn by the seed, passing over those the bundle was trained on."""
-    trained_on = {digest for name in ("train", "validation") for _, digest in bundle.split.get(name, ())}
-    height, width = bundle.record.preprocess.image_size
-    pixels: list[np.ndarray] = []
-    labels: list[int] = []
-    left_out: list[LeftOut] = []
-    seen = 0
-    for index in np.random.default_rng(options.seed).permutation(len(samples)):
-        if len(labels) == options.images:
-            break
-        sample = samples[int(index)]
-        try:
-            data = read_image(sample.image, sample.name)
-            if hashlib.sha256(data).hexdigest() in trained_on:
-                seen += 1
-                continue
-            pixels.append(bundle.record.preprocess.pixels(decode_image(data, sample.name)))
-            labels.append(sample.label)
-        except ImageError as error:
-            left_out.append(LeftOut(sample.name, str(error)))
-    stacked = np.stack(pixels) if pixels else np.zeros((0, height, width, 3), np.uint8)
-    return _Drawn(stacked, np.array(labels, np.int64), seen, tuple(left_out))
 
 
 def _share(batches: Sequence[np.ndarray]) -> Share:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from tlcore.backbone import Backbone
-from tlcore.bundle import softmax
 from tlcore.errors import BundleError
 from tlcore.features import FeatureSet
 from tlcore.head import FittedHead
 from tlcore.metrics import Metrics, fit_temperature, measure
+from tlcore.softmax import softmax
 
 
 def measure_head(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tlcore.bundle import softmax
 from tlcore.errors import VisualizationError
+from tlcore.softmax import softmax
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
 from tlcore_visualizers.embedding_map import MapOptions
 from tlcore_visualizers.embedding_map.embedding import embed

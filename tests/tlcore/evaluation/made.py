@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 
 from tlcore import Preprocess, Registry
-from tlcore.bundle import softmax
 from tlcore.dataset import ALL, Dataset, Sample
 from tlcore.evaluation.model import Embedded, EvaluatedModel, ModelFacts
 from tlcore.evaluation.predictions import Predictions
 from tlcore.head import Head
 from tlcore.images import BytesImage, encode_png
 from tlcore.progress import Progress
+from tlcore.softmax import softmax
 
 
 def made_predictions(images: int = 300, classes: int = 7, seed: int = 0, signal: float = 1.5) -> Predictions:
