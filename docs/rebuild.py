@@ -1,6 +1,6 @@
 """Make the documentation's pictures and figures again, by the very commands that its pages show.
 
-    python docs/rebuild.py --photos DATASETS --weights WEIGHTS [--only lesson] [--check]
+    python docs/rebuild.py --photos DATASETS --weights WEIGHTS [--only lesson] [--only lesson:55] [--check]
 
 A block of shell is an exhibit where a comment above it says what it makes:
 
@@ -48,14 +48,17 @@ def main() -> int:
     parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of datasets")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="folder of networks")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where commands run; kept  [default: a temporary folder]")
-    parser.add_argument("--only", action="append", default=[], metavar="PAGE", help="this page alone; may be repeated")
+    parser.add_argument("--only", action="append", default=[], metavar="PAGE[:ROW]", help="this alone; may be repeated")
     parser.add_argument("--check", action="store_true", help="compare, and change nothing on the pages")
     parser.add_argument("--tolerance", type=float, default=1.0, help="points, or percent of numbers that are no percentages")
     asked = parser.parse_args()
     exhibits = [
-        block for page in pages() if not asked.only or page.stem in asked.only for block in blocks(page) if block.marks
+        block
+        for page in pages()
+        for block in blocks(page)
+        if not asked.only or {page.stem, f"{page.stem}:{block.row}"} & set(asked.only)
+        if any(mark == "figures" or mark.startswith("makes ") for mark in block.marks)
     ]
-    exhibits = [block for block in exhibits if any(mark == "figures" or mark.startswith("makes ") for mark in block.marks)]
     differing = 0
     with tempfile.TemporaryDirectory() as temporary:
         work = asked.work or Path(temporary)

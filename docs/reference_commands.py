@@ -32,7 +32,7 @@ def _introduction() -> Iterator[str]:
 
 
 def _every_command() -> Iterator[str]:
-    context = click.Context(tl, info_name="tl")
+    context = click.Context(tl, info_name="tl", **tl.context_settings)
     for name in COMMANDS:
         command = tl.get_command(context, name)
         assert command is not None

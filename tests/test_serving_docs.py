@@ -14,7 +14,7 @@ TEXT = (Path(__file__).parents[1] / "docs" / "serving.md").read_text(encoding="u
 
 
 def test_every_option_it_names_exists() -> None:
-    context = click.Context(tl)
+    context = click.Context(tl, **tl.context_settings)
     commands = [tl.get_command(context, name) for name in COMMANDS]
     known = {option for command in commands if command for parameter in command.params for option in parameter.opts}
     others = {"--data-binary", "--no-cache-dir", "--yes", "--from", "--requests"}

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import tlcore
 from tlcore.errors import TlcoreError
@@ -34,6 +35,17 @@ def reference(name: str = "reference") -> ModuleType:
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     found = reference(name)
     assert found.PAGE.read_text(encoding="utf-8") == found.page(), f"run 'python docs/{name}.py'"
+
+
+def test_help_in_the_reference_is_what_commands_show() -> None:
+    """The same as `tl` itself makes, which click keeps for whoever asks next."""
+    shown = CliRunner().invoke(tl, ["train", "--help"], prog_name="tl", terminal_width=100)
+    options = shown.output.partition("Options:")[2].partition("Examples:")[0]
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert shown.exit_code == 0 and "-h, --help" in options
+    assert [" ".join(line.split()) for line in text.splitlines() if "Show this message" in line] == [
+        "-h, --help Show this message and exit."
+    ] * text.count("```text")
 
 
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
@@ -65,7 +77,7 @@ def test_examples_of_commands_are_understood(line: str) -> None:
 
 def parse(arguments: list[str]) -> None:
     """Read a command line as `tl` would, without running it."""
-    context = click.Context(tl, info_name="tl")
+    context = click.Context(tl, info_name="tl", **tl.context_settings)
     command: click.Command = tl
     while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
         found = command.get_command(context, arguments[0])
