@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import overload
 
 _RUN = 4096
@@ -66,3 +66,14 @@ def sorted_strings(strings: Iterable[str]) -> Iterator[str]:
     while run := sorted(islice(rest, _RUN)):
         runs.append(PackedStrings(run))
     return heapq.merge(*runs)
+
+
+def order_of(strings: Sequence[str]) -> Sequence[int]:
+    """Return the places of strings in their order; those that are in order already need no memory.
+
+    >>> list(order_of(["b", "c", "a"]))
+    [2, 0, 1]
+    """
+    if all(string <= following for string, following in pairwise(strings)):
+        return range(len(strings))
+    return sorted(range(len(strings)), key=strings.__getitem__)

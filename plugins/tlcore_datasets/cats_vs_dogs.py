@@ -12,7 +12,7 @@ from tlcore.data.unpack import UnpackLimits
 from tlcore.dataset import ALL, Dataset, LeftOut, Sample
 from tlcore.errors import DatasetError
 from tlcore.packed_samples import ChosenImages, FolderImages, ImageSources, SampleStore, names_of, select_samples
-from tlcore.packed_strings import PackedStrings
+from tlcore.packed_strings import PackedStrings, order_of
 from tlcore.specs import DownloadRequest, DownloadResult
 from tlcore_datasets import OfficialOptions
 from tlcore_datasets.archive import list_archive
@@ -63,7 +63,7 @@ def read_cats_vs_dogs(argument: str | None, options: OfficialOptions) -> Dataset
     chosen = ChosenImages(found.images)
     store = SampleStore(chosen)
     left_out: list[LeftOut] = []
-    for place in sorted(range(len(found.names)), key=found.names.__getitem__):
+    for place in order_of(found.names):
         name = found.names[place]
         damage = OFFICIAL.damage(name, found.images.source(place, name))
         if damage is not None:

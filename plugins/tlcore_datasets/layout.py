@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import zip_longest
 
 from tlcore.dataset import ALL, Dataset, LeftOut
 from tlcore.errors import DatasetError
 from tlcore.packed_samples import ChosenImages, ImageSources, SampleStore, select_samples
+from tlcore.packed_strings import order_of
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -35,15 +38,15 @@ def dataset_from_names(name: str, names: Sequence[str], images: ImageSources, *,
     if not len(names):
         raise DatasetError(f"{name}: holds no images")
     prefix = _common_folder(names)
-    arrangement = _Arrangement(names, len(prefix), _split_folders(name, names, len(prefix)))
+    arrangement = _Arrangement(names, len(prefix), _split_folders(name, names, len(prefix)), order_of(names))
     class_names = _class_names(name, arrangement)
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
     chosen = ChosenImages(images)
     store = SampleStore(chosen)
-    places: dict[str, list[int]] = {}
+    places: dict[str, array[int]] = {}
     taken: dict[tuple[str, str], int] = {}
     for image in arrangement.images():
-        own = places.setdefault(image.split, [])
+        own = places.setdefault(image.split, array("i"))
         count = taken.get((image.split, image.class_name), 0)
         if per_class is None or count < per_class:
             taken[image.split, image.class_name] = count + 1
@@ -83,18 +86,13 @@ class _Arrangement:
         names: of all images.
         start: where each name begins, behind the folders around everything.
         split_of: split folder to split; empty where there are none.
+        order: the places of the names in their order.
     """
 
     names: Sequence[str]
     start: int
     split_of: dict[str, str]
-    order: list[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        order = sorted(range(len(self.names)), key=self.names.__getitem__)
-        following = (self.names[place] for place in order[1:])
-        last = [self.names[place] != after for place, after in zip(order, following, strict=False)]
-        object.__setattr__(self, "order", [place for place, counts in zip(order, [*last, True], strict=True) if counts])
+    order: Sequence[int]
 
     def images(self) -> Iterator[_Image]:
         """Yield the images that are in class folders."""
@@ -106,7 +104,9 @@ class _Arrangement:
 
     def _all(self) -> Iterator[_Image | LeftOut]:
         depth = 1 if self.split_of else 0
-        for place in self.order:
+        for place, following in zip_longest(self.order, self.order[1:]):
+            if following is not None and self.names[place] == self.names[following]:
+                continue  # of members with one name the last counts
             image = self.names[place][self.start :]
             parts = image.split("/", depth + 1)
             split = self.split_of.get(parts[0]) if self.split_of else ALL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tlcore.dataset import Dataset, LeftOut
 from tlcore.errors import DatasetError, did_you_mean
 from tlcore.images import FolderImage
 from tlcore.machine.paths import datasets_directory
-from tlcore.packed_samples import SampleStore
+from tlcore.packed_samples import PackedSamples, SampleStore
 from tlcore.packed_strings import PackedStrings
 from tlcore.specs import DownloadRequest, DownloadResult
 from tlcore_datasets import OfficialOptions
@@ -100,14 +100,36 @@ def read_oxford_pets(argument: str | None, options: OfficialOptions) -> Dataset:
     lists = {split: _read_list(root / "annotations" / name) for split, name in _SPLITS.items()}
     breeds = _check_lists(root, lists)
     class_names = SPECIES if argument == "species" else breeds
+    labels = {breed: label for label, breed in enumerate(breeds)}
+    left_out: list[LeftOut] = []
+
+    def label_of(annotation: _Annotation) -> int:
+        return annotation.species - 1 if argument == "species" else labels[annotation.breed]
+
+    splits = _splits(root, lists, label_of, left_out)
+    return Dataset(
+        name=OFFICIAL.name if argument is None else f"{OFFICIAL.name}:{argument}",
+        class_names=class_names,
+        splits=splits,
+        left_out=tuple(left_out),
+        licence=OFFICIAL.licence,
+        citation=OFFICIAL.citation,
+        homepage=OFFICIAL.homepage,
+    )
+
+
+def _splits(
+    root: Path, lists: Mapping[str, list[_Annotation]], label_of: Callable[[_Annotation], int], left_out: list[LeftOut]
+) -> dict[str, PackedSamples]:
+    """Return the photos that the lists name; what is amiss goes to `left_out`."""
     files = {
         path.stem: f"images/{path.name}" for path in sorted((root / "images").iterdir()) if path.suffix.lower() == ".jpg"
     }
     images = _Photos(str(root))
     store = SampleStore(images)
-    left_out: list[LeftOut] = []
-    ends: dict[str, int] = {}
+    splits: dict[str, PackedSamples] = {}
     for split, listed in lists.items():
+        start = len(store.labels)
         for annotation in listed:
             name = f"images/{annotation.name}.jpg"
             file = files.pop(annotation.name, None)
@@ -119,18 +141,10 @@ def read_oxford_pets(argument: str | None, options: OfficialOptions) -> Dataset:
                 left_out.append(damage)
                 continue
             images.files.append(file)
-            store.add(name, annotation.species - 1 if argument == "species" else breeds.index(annotation.breed))
-        ends[split] = len(store.labels)
+            store.add(name, label_of(annotation))
+        splits[split] = store.samples(start)
     left_out += [LeftOut(name, f"{name}: is in no annotation list") for name in files.values()]
-    return Dataset(
-        name=OFFICIAL.name if argument is None else f"{OFFICIAL.name}:{argument}",
-        class_names=class_names,
-        splits={"train": store.samples(0, ends["train"]), "test": store.samples(ends["train"])},
-        left_out=tuple(left_out),
-        licence=OFFICIAL.licence,
-        citation=OFFICIAL.citation,
-        homepage=OFFICIAL.homepage,
-    )
+    return splits
 
 
 def _find(root: Path) -> Path:
