@@ -3,13 +3,17 @@ from __future__ import annotations
 import errno
 import io
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tlcore.audit import spooled_array
+from tlcore.audit.duplicates import equal_sets
+from tlcore.audit.inspection import Inspection
 from tlcore.audit.spooled_array import SpooledArray
+from tlcore.audit.table import Inspected, InspectionTable
 from tlcore.errors import TlcoreError
 
 ROWS = np.arange(20_000 * 3, dtype=np.int32).reshape(-1, 3)
@@ -54,3 +58,18 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(spooled_array.tempfile, "TemporaryFile", full)
     with pytest.raises(TlcoreError, match=r"kept while it runs: No space left on device; make room, or name another place"):
         filled()
+
+
+def test_a_table_of_inspections_takes_no_more_memory_for_more_images() -> None:
+    random = np.random.default_rng(0)
+    tracemalloc.start()
+    table = InspectionTable()
+    for _ in range(400):
+        digests = random.integers(0, 256, (50, 32), np.uint8)
+        look = Inspection(format="PNG", width=40, height=40, spread=50.0)
+        table.append([Inspected(digest.tobytes(), look, known=False) for digest in digests])
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(table) == 20_000
+    assert max(held, peak) < 2_000_000  # bytes; the rows are 2,500,000
+    assert equal_sets(table.digest) == []
