@@ -134,7 +134,11 @@ def _image_names(entries: Iterable[os.DirEntry[str]], subfolders: list[str]) -> 
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        try:
+            is_folder = entry.is_dir()
+        except OSError:  # a link that leads nowhere; reading it will say why
+            is_folder = False
+        if is_folder:
             subfolders.append(entry.name)
         elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
             yield entry.name

@@ -38,11 +38,12 @@ def test_nested_folders_links_and_hidden_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "linked.png").symlink_to(tmp_path / "elsewhere.png")
     (tmp_path / "a" / "broken.png").symlink_to(tmp_path / "gone.png")
     (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "itself.png").symlink_to(tmp_path / "a" / "itself.png")
     report = audit_dataset(Registry().dataset(str(tmp_path)))
-    assert report.counts == {"all": {"a": 3, "b": 1}}
+    assert report.counts == {"all": {"a": 4, "b": 1}}
     unreadable = report.finding("unreadable")
     assert unreadable is not None
-    assert [entry.images for entry in unreadable.entries] == [("a/broken.png",)]
+    assert [entry.images for entry in unreadable.entries] == [("a/broken.png",), ("a/itself.png",)]
 
 
 def test_read_only_media(tmp_path: Path, registry: Registry) -> None:
