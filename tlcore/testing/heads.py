@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,10 +50,16 @@ class HeadConformance(Conformance):
         made: Head = super().subject
         return made
 
-    @cached_property
+    _fitted: ClassVar[HeadFit | None] = None
+
+    @property
     def fitted(self) -> HeadFit:
-        """Return the head fitted on blobs."""
-        return self.subject.fit(blobs(20, 0), blobs(6, 1), 3, seed=0)
+        """The head fitted on blobs, once for all checks of a suite, since some heads take seconds."""
+        suite = type(self)
+        if "_fitted" not in vars(suite):
+            suite._fitted = self.subject.fit(blobs(20, 0), blobs(6, 1), 3, seed=0)
+        assert suite._fitted is not None
+        return suite._fitted
 
     def use(self) -> None:
         """Fit and ask for logits."""
