@@ -7,6 +7,7 @@ from tlcore.specs import HeadSpec
 from tlcore_heads.options import (
     AutoOptions,
     CosineOptions,
+    DiscriminantOptions,
     LinearOptions,
     NeighbourOptions,
     PerceptronOptions,
@@ -17,6 +18,11 @@ TLCORE_API_VERSION = 1
 
 _HEADS = (
     ("linear", "multinomial logistic regression, its strength chosen on validation images", LinearOptions),
+    (
+        "discriminant",
+        "linear discriminant analysis, its covariance shrunk as validation images ask for",
+        DiscriminantOptions,
+    ),
     ("prototype", "nearest class centroid of centred, normalised features; for a few images per class", PrototypeOptions),
     ("knn", "vote of the nearest training images; keeps all their features", NeighbourOptions),
     ("cosine", "softmax over scaled cosines to one learned direction per class", CosineOptions),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tlcore.errors import OptionError, did_you_mean
 
-CANDIDATES = ("linear", "prototype", "knn", "cosine", "mlp")
+CANDIDATES = ("linear", "discriminant", "prototype", "knn", "cosine", "mlp")
 """What `auto` can choose from, in the order they are tried: what it falls back to first, the slowest last."""
 
 
@@ -23,6 +23,23 @@ class LinearOptions:
     )
     class_weight: Literal["none", "balanced"] = field(
         default="none", metadata={"help": "balanced = each class weighs the same, however many images it has"}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminantOptions:
+    """Options of the discriminant head."""
+
+    shrinkage: float | None = field(
+        default=None,
+        metadata={
+            "help": "share of a ball in the shape of classes; none = chosen on validation images",
+            "minimum": 1e-4,
+            "maximum": 1,
+        },
+    )
+    priors: Literal["observed", "equal"] = field(
+        default="observed", metadata={"help": "equal = each class is as likely, however many images it has"}
     )
 
 

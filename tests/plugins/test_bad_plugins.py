@@ -56,7 +56,7 @@ def loaded(name: str) -> Plugin:
     plugins = {plugin.distribution: plugin for plugin in load_plugins()}
     assert plugins["tlcore"].status == "ok"
     own = [offer.spec.name for offer in Registry().offers("head") if offer.plugin.distribution == "tlcore"]
-    assert own == ["auto", "cosine", "knn", "linear", "mlp", "prototype"]
+    assert own == ["auto", "cosine", "discriminant", "knn", "linear", "mlp", "prototype"]
     return plugins[name]
 
 

@@ -49,6 +49,10 @@ class TestLinear(HeadConformance):
     name = "linear"
 
 
+class TestDiscriminant(HeadConformance):
+    name = "discriminant"
+
+
 class TestPrototype(HeadConformance):
     name = "prototype"
 

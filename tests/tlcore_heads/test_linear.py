@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from tlcore import HeadData, Registry
 from tlcore.errors import HeadError
 from tlcore.progress import ProgressEvent
-from tlcore_heads import linear
+from tlcore_heads import divisions
 from tlcore_heads.linear import LinearHead
 from tlcore_heads.logistic import LogisticProblem
 from tlcore_heads.options import LinearOptions
@@ -62,7 +62,7 @@ def test_few_validation_images_do_not_choose_alone(monkeypatch: pytest.MonkeyPat
     wrong = np.roll(labels[400:420], 1)  # by these alone the weakest model is best: it says nothing
     few = data(features[400:420], wrong)
     chosen = LinearHead(LinearOptions()).fit(data(features[:400], labels[:400]), few, 10).record["regularisation"]
-    monkeypatch.setattr(linear, "FEW", 0)
+    monkeypatch.setattr(divisions, "FEW", 0)
     alone = LinearHead(LinearOptions()).fit(data(features[:400], labels[:400]), few, 10).record["regularisation"]
     assert alone < 1e-4 < chosen
 
