@@ -34,7 +34,7 @@ def divide(train: HeadData, validation: HeadData, classes: int, seed: int) -> li
     ]
 
 
-def judge(logits: Sequence[Float32[np.ndarray, "images classes"]], divisions: Sequence[tuple[HeadData, HeadData]]) -> float:
+def judge(logits: Sequence[np.ndarray], divisions: Sequence[tuple[HeadData, HeadData]]) -> float:
     """Return the log-loss of all divisions' images to judge by; calibrated if there are several.
 
     Args:
