@@ -26,12 +26,19 @@ _MAX_RESIZED_PIXELS = 16_000_000
 """A resize to more pixels than this (a strip 1 pixel high and thousands wide) computes only the crop: the whole would
 take gigabytes, and differs by rounding alone."""
 
+_REACH = {"bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
+"""How many pixels to each side a filter takes in, where its weight changes without a jump."""
+
+_CODE = 2
+"""Raised whenever the same record would make other pixels of an image; features of the pixels before are then not used."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
     """How an image becomes a network's input. It travels in every bundle and every exported file.
 
-    Equal to timm's evaluation transform (`timm.data.create_transform`) for the same settings, with Pillow and numpy alone.
+    Equal to timm's evaluation transform (`timm.data.create_transform`) for the same settings up to one level of 255, with
+    Pillow and numpy alone.
 
     Attributes:
         image_size: (height, width) of the input in pixels.
@@ -127,6 +134,8 @@ class Preprocess:
             scale_x, scale_y = image.width / resized[0], image.height / resized[1]
             box = (left * scale_x, top * scale_y, (left + width) * scale_x, (top + height) * scale_y)
             return image.resize((width, height), filter_, box=box)
+        if covers and resized != (width, height) and self._may_leave_out(image.size, resized):
+            return self._resize_part(image, resized, left, top)
         whole = image if image.size == resized else image.resize(resized, filter_)
         kept = whole.crop((left, top, left + min(width, resized[0]), top + min(height, resized[1])))
         if covers:
@@ -136,6 +145,32 @@ class Preprocess:
         canvas = Image.new("RGB", (width, height), fill)
         canvas.paste(kept, ((width - kept.width) // 2, (height - kept.height) // 2))
         return canvas
+
+    def _may_leave_out(self, size: tuple[int, int], resized: tuple[int, int]) -> bool:
+        """Tell whether `_resize_part` makes the same picture as resizing the whole.
+
+        It goes across first and then down. So does Pillow, except, from its version 13 on, where the height shrinks by more
+        than twice as many pixels as the width; since each way rounds and clips to 8 bits, their order shows.
+        """
+        narrower, lower = size[0] - resized[0], size[1] - resized[1]
+        return self.interpolation in _REACH and (lower <= 0 or lower <= 2 * narrower)
+
+    def _resize_part(self, image: Image.Image, resized: tuple[int, int], left: int, top: int) -> Image.Image:
+        """Return the crop of the resized image, in three quarters of the time that resizing the whole takes.
+
+        Rows that the crop does not see are not computed, nor columns once all rows are as wide as they will be. What is
+        computed across is exact; down, Pillow keeps the box in 24 bits, so that about one value in a thousand is rounded the
+        other way: one level of 255, never more.
+        """
+        height, width = self.image_size
+        filter_ = Image.Resampling[self.interpolation.upper()]
+        scale = image.height / resized[1]
+        reach = _REACH[self.interpolation] * max(1.0, scale) + 1
+        first = max(0, math.floor(top * scale - reach))
+        last = min(image.height, math.ceil((top + height) * scale + reach))
+        rows = image.crop((0, first, image.width, last))
+        columns = rows.resize((resized[0], rows.height), filter_).crop((left, 0, left + width, rows.height))
+        return columns.resize((width, height), filter_, box=(0, top * scale - first, width, (top + height) * scale - first))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-ready values; `from_dict` reads it back."""
@@ -156,5 +191,5 @@ class Preprocess:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the record in canonical JSON, as 64 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over the record in canonical JSON and the version of this code, as 64 hexadecimal digits."""
+        return hashlib.sha256(f"{_CODE} {json.dumps(self.to_dict(), sort_keys=True)}".encode()).hexdigest()

@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from timm.data import create_transform
+from timm.data.transforms_factory import transforms_imagenet_eval
 
-from tlcore import Preprocess, TlcoreError
+from tlcore import Preprocess, Registry, TlcoreError
+from tlcore.engines.choice import least_cosine
+from tlcore.images import decode_image
+from tlcore.preprocess import Interpolation
 
 SIZES = [(500, 375), (375, 500), (333, 500), (640, 427), (31, 17), (17, 31), (1, 1), (1, 90), (300, 2), (224, 224),
          (257, 999), (1024, 768), (99, 101)]  # fmt: skip
 TIMM_MODES = {"shortest": "center", "longest": "border", "squash": "squash"}
+
+
+FLOAT_ERROR = 1e-6 * 255
+
+LEVEL = 1 + FLOAT_ERROR
+"""What is left out before it is computed may be rounded the other way: one level of 255, the agreement that is promised."""
 
 
 def noise(size: tuple[int, int], seed: int = 0) -> Image.Image:
@@ -37,8 +49,52 @@ def test_equals_timms_evaluation_transform(
         expected = timms(image).numpy()
         got = ours.normalise(ours.pixels(image)[None])[0]
         assert got.shape == expected.shape
-        worst = np.abs(got - expected).max(axis=(1, 2)) * np.asarray(ours.std)
-        assert worst.max() < 1e-6, f"{size}: {worst.max() * 255:.2f} levels off"
+        worst = 255 * np.abs(got - expected).max(axis=(1, 2)) * np.asarray(ours.std)
+        assert worst.max() < (FLOAT_ERROR if interpolation == "nearest" else LEVEL), f"{size}: {worst.max():.2f} levels off"
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "hamming", "bicubic", "lanczos"])
+@pytest.mark.parametrize("side", [32, 128, 224])
+def test_leaving_out_what_is_cropped_changes_a_level_at_most(side: int, interpolation: Interpolation) -> None:
+    preprocess = Preprocess(image_size=(side, side), interpolation=interpolation)
+    random = np.random.default_rng(side)
+    changed = values = 0
+    for width, height in random.integers(20, 500, (60, 2)).tolist():
+        image = Image.fromarray(255 * random.integers(0, 2, (height, width, 3), dtype=np.uint8))
+        difference = off(preprocess, image)
+        assert difference.max() <= 1, f"{width} x {height}: {difference.max()} levels off"
+        changed, values = changed + np.count_nonzero(difference), values + difference.size
+    assert 0 < changed < 0.01 * values
+
+
+def test_real_photos_and_their_features_stay_what_they_were(shared: Path, registry: Registry) -> None:
+    files = [
+        *sorted((shared / "datasets" / "PetImages" / "Cat").iterdir())[::75],
+        *sorted((shared / "datasets" / "oxford-iiit-pet" / "images").iterdir())[::25],
+        *sorted((shared / "images" / "imagenet-samples").glob("*.jpg"))[::50],
+    ]
+    backbone = registry.backbone(f"local-dir:{shared / 'weights' / 'mobilenetv2_100'}")
+    preprocess = backbone.info.preprocess
+    images = [decode_image(file.read_bytes(), file.name) for file in files]
+    assert max(off(preprocess, image).max() for image in images) <= 1
+    few = images[::6]
+    before, after = (
+        backbone.features(np.stack([make(image) for image in few])) for make in (whole(preprocess), preprocess.pixels)
+    )
+    assert least_cosine(before, after) > 0.9999
+
+
+def whole(preprocess: Preprocess) -> Callable[[Image.Image], np.ndarray]:
+    """Return what resizes the whole image before it is cropped, as timm does."""
+    timms = transforms_imagenet_eval(
+        preprocess.image_size, crop_pct=preprocess.crop_fraction, interpolation=preprocess.interpolation, use_prefetcher=True
+    )
+    return lambda image: timms(image).permute(1, 2, 0).numpy()
+
+
+def off(preprocess: Preprocess, image: Image.Image) -> np.ndarray:
+    """Return how many levels each value is off."""
+    return np.abs(preprocess.pixels(image).astype(int) - whole(preprocess)(image).astype(int))
 
 
 def test_a_long_strip_costs_little_memory_and_equals_the_whole_resize() -> None:
