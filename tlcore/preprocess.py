@@ -29,6 +29,9 @@ take gigabytes, and differs by rounding alone."""
 _REACH = {"bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
 """How many pixels to each side a filter takes in, where its weight changes without a jump."""
 
+_WORTH_COPYING = 0.8
+"""Share of an image's rows up to which leaving the others out wins more than copying these takes."""
+
 _CODE = 2
 """Raised whenever the same record would make other pixels of an image; features of the pixels before are then not used."""
 
@@ -168,7 +171,8 @@ class Preprocess:
         reach = _REACH[self.interpolation] * max(1.0, scale) + 1
         first = max(0, math.floor(top * scale - reach))
         last = min(image.height, math.ceil((top + height) * scale + reach))
-        rows = image.crop((0, first, image.width, last))
+        few = last - first <= _WORTH_COPYING * image.height
+        rows, first = (image.crop((0, first, image.width, last)), first) if few else (image, 0)
         columns = rows.resize((resized[0], rows.height), filter_).crop((left, 0, left + width, rows.height))
         return columns.resize((width, height), filter_, box=(0, top * scale - first, width, (top + height) * scale - first))
 

@@ -175,3 +175,12 @@ def test_sources_read_and_name_what_they_cannot(tmp_path: Path) -> None:
     assert read_image(FileImage(tmp_path / "x"), "x") == read_image(BytesImage(b"123"), "b") == b"123"
     with pytest.raises(ImageError, match="gone: cannot be read: No such file or directory"):
         read_image(FileImage(tmp_path / "gone"), "gone")
+
+
+def test_a_photo_that_is_upright_is_not_copied_and_needs_no_file_any_more() -> None:
+    encoded = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 30, 60)).save(encoded, "JPEG")
+    image = decode_image(encoded.getvalue())
+    assert (image.mode, image.size) == ("RGB", (40, 30))
+    assert np.abs(np.asarray(image.resize((4, 3))).astype(int) - (200, 30, 60)).max() <= 2
+    assert np.asarray(image.copy()).shape == (30, 40, 3)

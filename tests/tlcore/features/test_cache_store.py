@@ -88,7 +88,7 @@ def test_clearing_takes_the_parts_named_and_no_others(tmp_path: Path) -> None:
     assert part_sizes(tmp_path)["features"] > 0
     clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["datasets"]
-    with pytest.raises(OptionError, match=r"no part 'datasets'.*it has: features, graphs, engines, audit"):
+    with pytest.raises(OptionError, match=r"no part 'datasets'.*it has: features, graphs, backbones, engines, audit"):
         clear(tmp_path, ["datasets"])
 
 
