@@ -154,7 +154,14 @@ def dropping(network: torch.nn.Module, share: float, generator: torch.Generator)
 
 
 def _ranges(recipe: Recipe) -> ViewRange:
-    return ViewRange(scale=recipe.scale, rotation=recipe.rotation, shift=recipe.shift, blur=recipe.view_blur)
+    return ViewRange(
+        scale=recipe.scale,
+        rotation=recipe.rotation,
+        shift=recipe.shift,
+        blur=recipe.view_blur,
+        mirror=recipe.mirror,
+        colour=recipe.colour,
+    )
 
 
 def _noise(index: int, recipe: Recipe) -> float:

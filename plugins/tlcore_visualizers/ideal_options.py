@@ -66,6 +66,8 @@ class IdealOptions:
     rotation: float | None = _preset("of a view to either side, degrees", minimum=0.0, maximum=180.0)
     shift: float | None = _preset("of a view, share of its side", minimum=0.0, maximum=1.0)
     noise: tuple[float, float] | None = _preset("added to a view's pixels, deviation: at first and at last, FIRST,LAST")
+    mirror: bool | None = _preset("every other view in a mirror, by chance")
+    colour: float | None = _preset("how far contrast and colours of views differ", minimum=0.0, maximum=2.0)
     view_blur: float | None = _preset("greatest blur of a view, pixels", minimum=0.0, maximum=16.0)
     drop: float | None = _preset("share of channels switched off at random", minimum=0.0, maximum=0.9)
     tv: float | None = _preset("weight of total variation", minimum=0.0)

@@ -33,6 +33,8 @@ class Recipe:
     rotation: float = 12.0
     shift: float = 0.25
     noise: tuple[float, float] = (0.2, 0.0)
+    mirror: bool = True
+    colour: float = 0.3
     view_blur: float = 0.0
     drop: float = 0.0
     tv: float = 80.0
@@ -50,6 +52,8 @@ _LESSON = Recipe(
     scale=(1.0, 1.0),
     rotation=0.0,
     shift=0.0,
+    mirror=False,
+    colour=0.0,
     noise=(0.0, 0.0),
     tv=0.0,
     remembered=0.0,

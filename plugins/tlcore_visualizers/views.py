@@ -26,12 +26,17 @@ class ViewRange:
         rotation: to either side, degrees.
         shift: to either side, as a share of the view's side.
         blur: greatest standard deviation of a Gaussian over the view, pixels; 0 for none.
+        mirror: whether every other view, by chance, is seen in a mirror.
+        colour: standard deviation of the logarithm of a view's contrast, and half of it that of what is added to each of its
+            colours.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
     rotation: float = 0.0
     shift: float = 0.0
     blur: float = 0.0
+    mirror: bool = False
+    colour: float = 0.0
 
 
 class Views:
@@ -61,11 +66,13 @@ class Views:
         views = self._moved(repeated)
         if self._ranges.blur:
             views = self._blurred(views)
+        if self._ranges.colour:
+            views = self._coloured(views)
         return torch.add(views, self._noise(views), alpha=noise) if noise else views
 
     def _moved(self, images: Images) -> ViewTensor:
         ranges = self._ranges
-        still = ranges.scale == (1.0, 1.0) and not ranges.rotation and not ranges.shift
+        still = ranges.scale == (1.0, 1.0) and not ranges.rotation and not ranges.shift and not ranges.mirror
         if still and images.shape[2:] == self._size:
             return images
         low, high = ranges.scale
@@ -75,6 +82,8 @@ class Views:
         across, down = self._size[1] / width / scale, self._size[0] / height / scale
         cosine, sine = torch.cos(angle), torch.sin(angle)
         shift = [self._uniform(len(images), -2 * ranges.shift, 2 * ranges.shift) for _ in range(2)]
+        if ranges.mirror:
+            across = across * torch.where(self._uniform(len(images), -1.0, 1.0) < 0, -1.0, 1.0)
         columns = _places(self._size[1])[None, None, :]
         rows = _places(self._size[0])[None, :, None]
         cosine, sine, across, down = (value[:, None, None] for value in (cosine, sine, across, down))
@@ -82,6 +91,12 @@ class Views:
         torch.add(across * (cosine * columns + shift[0][:, None, None]), -sine * across * rows, out=grid[..., 0])
         torch.add(down * (cosine * rows + shift[1][:, None, None]), sine * down * columns, out=grid[..., 1])
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+    def _coloured(self, views: ViewTensor) -> ViewTensor:
+        """Change contrast about the middle grey, and the strength of each colour."""
+        contrast = torch.exp(self._ranges.colour * torch.randn(len(views), 1, 1, 1, generator=self._generator))
+        added = self._ranges.colour / 2 * torch.randn(len(views), 3, 1, 1, generator=self._generator)
+        return torch.addcmul(added + 0.5 * (1 - contrast), views, contrast)
 
     def _blurred(self, views: ViewTensor) -> ViewTensor:
         deviation = float(self._uniform(1, 0.0, self._ranges.blur))

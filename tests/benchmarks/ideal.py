@@ -3,6 +3,7 @@
     python -m tests.benchmarks.ideal WEIGHTS... [--classes zebra,pug] [--seed 0] [--steps N] [--sheet FILE.jpg]
     python -m tests.benchmarks.ideal WEIGHTS... --rate          steps a second beside the network's bare forward and backward
     python -m tests.benchmarks.ideal WEIGHTS... --lucent        lucent's default recipe for as long as ours takes
+    python -m tests.benchmarks.ideal WEIGHTS... --photos DIR    what the networks say of real photos, named INDEX_anything
 
 WEIGHTS are directories of networks with the same classes, as ``local-dir:`` takes them. ``--lucent`` needs the package
 torch-lucent importable (with kornia 0.4). Measure on a quiet machine.
@@ -88,6 +89,25 @@ def table(
     return {"options": options, "rows": rows, "summary": summary}
 
 
+def photographs(subjects: dict[str, Subject], classes: list[str], folder: Path) -> dict[str, Any]:
+    """Return the mean probability that each network gives photos of the class, whose names begin with its index."""
+    rows = []
+    for text in classes:
+        index = next(iter(subjects.values())).find_class(text)
+        files = [path for path in sorted(folder.iterdir()) if path.name.partition("_")[0] == f"{index:04d}"]
+        images = [decode_image(path.read_bytes(), path.name) for path in files]
+        given = {
+            name: statistics.fmean(
+                float(PixelNetwork(subject).probabilities(subject.preprocess.pixels(image)[None])[0, index])
+                for image in images
+            )
+            for name, subject in subjects.items()
+        }
+        rows.append({"class": text, "photos": len(files), "mean": statistics.fmean(given.values()), **given})
+        print(json.dumps(rows[-1]), flush=True)
+    return {"rows": rows, "mean": statistics.fmean(float(row["mean"]) for row in rows)}
+
+
 def _ignore(done: int) -> None:
     """Show nothing."""
 
@@ -170,6 +190,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--rate", action="store_true")
     parser.add_argument("--lucent", action="store_true")
+    parser.add_argument("--photos", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     keep_freed()
@@ -180,6 +201,8 @@ def main() -> None:
     options = {name: value for name, value in given.items() if value is not None}
     if arguments.rate:
         result: dict[str, Any] = {name: rate(subject) for name, subject in subjects.items()}
+    elif arguments.photos is not None:
+        result = photographs(subjects, classes, arguments.photos)
     elif arguments.lucent:
         result = against_lucent(subjects, classes, options)
     else:

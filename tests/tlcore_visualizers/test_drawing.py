@@ -123,6 +123,24 @@ def test_shifted_views_mirror_the_edge_and_noise_has_its_deviation() -> None:
     assert not torch.equal(noisy[0], noisy[1])
 
 
+def test_mirrored_views_are_the_image_or_its_mirror_image() -> None:
+    views = Views((32, 32), ViewRange(mirror=True), generator())(ramp(), 16)
+    mirrored = views[:, 0, 0, 0] > 0.5
+    assert 4 <= int(mirrored.sum()) <= 12
+    torch.testing.assert_close(views[mirrored], ramp().flip(3).expand(int(mirrored.sum()), -1, -1, -1))
+    torch.testing.assert_close(views[~mirrored], ramp().expand(int((~mirrored).sum()), -1, -1, -1))
+
+
+def test_coloured_views_differ_in_contrast_and_colours() -> None:
+    views = Views((32, 32), ViewRange(colour=0.3), generator())(ramp(), 500)
+    contrast = views[:, 0, 0, -1] - views[:, 0, 0, 0]
+    assert float(contrast.log().std()) == pytest.approx(0.3, rel=0.1)
+    assert float(contrast.log().mean()) == pytest.approx(0, abs=0.05)
+    middle = views.mean(dim=(2, 3))
+    assert middle.std(dim=0).tolist() == pytest.approx([0.15] * 3, rel=0.15)
+    assert float(torch.corrcoef(middle.T)[0, 1]) == pytest.approx(0, abs=0.1)
+
+
 def test_a_blur_keeps_the_mean_and_takes_the_contrast() -> None:
     checks = torch.zeros(1, 3, 16, 16)
     checks[..., ::2] = 1
