@@ -2,8 +2,9 @@
 
 ``default`` is the decorrelated Fourier recipe of Olah et al. 2017 under noise that fades as it is drawn: gradients under
 strong noise are those of large shapes, which other networks see too (randomised smoothing, Cohen et al. 2019). A strong
-variation loss and what the network remembers of photographs (`remembered`) keep out what only this network would see. The
-two of the lesson are pixels and a cross-entropy, without a variation loss (noise appears) and with one (shapes appear).
+variation loss and what the network remembers of photographs (`remembered`) keep out what only this network would see. So do
+views in a mirror, of other contrast and colours: what is left of a thing under all of these is its shape. The two of the
+lesson are pixels and a cross-entropy, without a variation loss (noise appears) and with one (shapes appear).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Recipe:
     loss: Loss = "margin"
     optimiser: Optimiser = "adam"
     learning_rate: float = 0.05
-    steps: int = 480
+    steps: int = 400
     views: int = 1
     scale: tuple[float, float] = (0.75, 1.5)
     rotation: float = 12.0

@@ -22,9 +22,9 @@ from tlcore_visualizers.views import ViewRange, Views
 CROPS = 16
 """How many random crops a picture is judged by."""
 
-_MARK_NOISE = 0.2
-
 _CROPS = ViewRange(scale=(0.8, 1.25), rotation=5.0, shift=0.1)
+
+_WIDELY = ViewRange(scale=(0.5, 2.0), rotation=20.0, shift=0.3, mirror=True, colour=0.4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,23 +84,26 @@ def probability(image: Image.Image, index: int, subject: Subject) -> float:
 
 def crop_probability(pixels: UInt8[np.ndarray, "height width 3"], index: int, network: PixelNetwork) -> float:
     """Return the mean probability of random crops, always the same ones."""
-    return float(torch.softmax(_crop_logits(pixels, network, 0.0), dim=1)[:, index].mean())
+    return float(torch.softmax(_view_logits(pixels, network, _CROPS), dim=1)[:, index].mean())
 
 
 def mark(pixels: UInt8[np.ndarray, "height width 3"], index: int, network: PixelNetwork) -> float:
-    """Return what pictures are chosen by: the mean log-probability of the same crops under noise.
+    """Return what pictures are chosen by: the mean log-odds of the class over views that differ widely, always the same.
 
-    Without noise nearly all pictures are sure of themselves; what stands noise is better believed by other networks.
+    Nearly all pictures are sure of themselves as they are. Of 22 pictures of four classes drawn by several recipes, those
+    with the higher mark were believed more by three other networks (correlation 0.5 within a class).
     """
-    return float(torch.log_softmax(_crop_logits(pixels, network, _MARK_NOISE), dim=1)[:, index].mean())
+    logits = _view_logits(pixels, network, _WIDELY)
+    others = logits.index_fill(1, torch.tensor([index]), -torch.inf)
+    return float((logits[:, index] - others.logsumexp(1)).mean())
 
 
-def _crop_logits(
-    pixels: UInt8[np.ndarray, "height width 3"], network: PixelNetwork, noise: float
+def _view_logits(
+    pixels: UInt8[np.ndarray, "height width 3"], network: PixelNetwork, ranges: ViewRange
 ) -> Float32[torch.Tensor, "crops classes"]:
-    views = Views(network.image_size, _CROPS, torch.Generator().manual_seed(0))
+    views = Views(network.image_size, ranges, torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        logits: torch.Tensor = network(views(to_tensor(pixels[None]), CROPS, noise=noise))
+        logits: torch.Tensor = network(views(to_tensor(pixels[None]), CROPS))
         return logits / network.temperature
 
 

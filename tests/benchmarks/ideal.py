@@ -76,6 +76,7 @@ def table(
             pictures.append(Picture(f"{name} {text}", result.pictures[0].pixels, caption))
         if sheet is not None:
             picture_sheet(pictures, len(classes), tile=TILE).save(sheet, quality=85)
+    print(markdown(rows))
     passed = [row for row in rows if row["own"] >= 0.99 and row["others"] >= 0.95]
     summary = {
         "images": len(rows),
@@ -87,6 +88,20 @@ def table(
         "seconds, most": max(row["seconds"] for row in rows),
     }
     return {"options": options, "rows": rows, "summary": summary}
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """Return own and others' probability as the table of the documentation: a row a class, a column a network."""
+    networks, classes = (list(dict.fromkeys(row[key] for row in rows)) for key in ("network", "class"))
+    found = {(row["network"], row["class"]): (row["own"], row["others"]) for row in rows}
+    lines = ["| class | " + " | ".join(f"`{name}`" for name in networks) + " |", "|" + "---|" * (len(networks) + 1)]
+    for text in [*classes, "mean"]:
+        cells = []
+        for name in networks:
+            own, others = zip(*(found[name, each] for each in (classes if text == "mean" else [text])), strict=True)
+            cells.append(f"{statistics.fmean(own):.2f} / {statistics.fmean(others):.2f}")
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def photographs(subjects: dict[str, Subject], classes: list[str], folder: Path) -> dict[str, Any]:
