@@ -107,8 +107,11 @@ def _fill(
 
 
 def _image_files(folder: Path, left_out: list[LeftOut], root: Path) -> Iterator[str]:
-    """Walk a class folder in order of name, following links but entering no folder twice; paths below `root`."""
-    entered: set[str] = set()
+    """Walk a class folder in order of name, following links but entering no folder twice; paths below `root`.
+
+    A link back to what holds the class folders is not followed either: it would bring the other classes' images.
+    """
+    entered = {os.path.realpath(root), os.path.realpath(folder.parent)}
     waiting = [folder.relative_to(root).as_posix()]
     while waiting:
         below = waiting.pop()

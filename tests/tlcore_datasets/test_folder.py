@@ -49,6 +49,7 @@ def test_links_are_followed_once(tmp_path: Path, registry: Registry) -> None:
     (data / "a").symlink_to(tmp_path / "a")
     (data / "b").symlink_to(tmp_path / "b")
     (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "up").symlink_to(data)
     assert [sample.name for sample in registry.dataset(str(data)).samples] == ["a/1.jpg", "b/3.jpg"]
 
 
