@@ -17,6 +17,7 @@ from tlcore.errors import TlcoreError
 
 _COLUMNS = tuple(field.name for field in fields(Inspection))
 _values = attrgetter(*_COLUMNS)
+_REMEDY = "TLCORE_HOME names another place, --no-cache does without"
 
 
 class InspectionCache:
@@ -47,16 +48,16 @@ class InspectionCache:
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
             told = error.strerror if isinstance(error, OSError) else error
-            raise TlcoreError(
-                f"{self.path}: what the audit finds cannot be kept: {told}; "
-                f"TLCORE_HOME names another place, --no-cache does without"
-            ) from error
+            raise TlcoreError(f"{self.path}: what the audit finds cannot be kept: {told}; {_REMEDY}") from error
 
     def read(self, digests: Sequence[bytes]) -> dict[bytes, Inspection]:
         """Return digest to inspection for those of up to 500 images that are known."""
         query = f"SELECT digest, {', '.join(_COLUMNS)} FROM inspections WHERE digest IN ({_marks(len(digests))})"
-        with self._lock:
-            rows = self._connection.execute(query, tuple(digests)).fetchall()
+        try:
+            with self._lock:
+                rows = self._connection.execute(query, tuple(digests)).fetchall()
+        except sqlite3.Error as error:
+            raise TlcoreError(f"{self.path}: what earlier audits found cannot be read: {error}; delete the file") from error
         return {digest: Inspection(**dict(zip(_COLUMNS, values, strict=True))) for digest, *values in rows}
 
     def write(self, rows: Iterable[tuple[bytes, Inspection]]) -> None:
@@ -67,7 +68,7 @@ class InspectionCache:
             with self._lock, self._connection:
                 self._connection.executemany(statement, [(digest, *_values(inspection)) for digest, inspection in rows])
         except sqlite3.Error as error:
-            raise TlcoreError(f"{self.path}: the audit's cache cannot be written: {error}") from error
+            raise TlcoreError(f"{self.path}: what the audit finds cannot be kept: {error}; {_REMEDY}") from error
 
     def close(self) -> None:
         """Close the file."""

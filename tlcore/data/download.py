@@ -116,9 +116,10 @@ class _Fetch:
         resumed = self._size() > 0
         if not self._is_whole():
             self._fetch_all(attempts, pause)
-        if file_sha256(self.part) == self._file.sha256:
-            return
+        self._progress(ProgressEvent(self._file.name, self._size(), self._size(), "checking its SHA-256"))
         found = file_sha256(self.part)
+        if found == self._file.sha256:
+            return
         self.part.unlink()
         if resumed:
             self.run(attempts, pause)

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from tests.tlcore.audit.planted import encoded, made_photo, made_photos
-from tlcore.audit import InspectionCache, audit_dataset, inspect_image
+from tlcore.audit import Inspection, InspectionCache, audit_dataset, inspect_image
 from tlcore.dataset import Dataset, LeftOut, Sample
+from tlcore.errors import TlcoreError
 from tlcore.images import BytesImage
 from tlcore.progress import ProgressEvent
 
@@ -109,6 +110,19 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     cache.path.write_bytes(b"this is no database" * 100)
     assert audit_dataset(dataset(), cache_directory=tmp_path).cached == 0
     assert audit_dataset(dataset(), cache_directory=tmp_path).cached == 24
+
+
+def test_a_cache_that_is_damaged_inside_is_said(tmp_path: Path) -> None:
+    cache = InspectionCache(tmp_path)
+    cache.write((index.to_bytes(32), Inspection(format="PNG", width=index)) for index in range(2000))
+    cache.close()
+    spoiled = bytearray(cache.path.read_bytes())
+    spoiled[4096 * 2 :] = bytes(len(spoiled) - 4096 * 2)
+    cache.path.write_bytes(spoiled)
+    again = InspectionCache(tmp_path)
+    with pytest.raises(TlcoreError, match=r"what earlier audits found cannot be read: .*; delete the file"):
+        again.read([index.to_bytes(32) for index in range(500)])
+    again.close()
 
 
 def test_cancelling_keeps_what_was_inspected(tmp_path: Path) -> None:
