@@ -5,10 +5,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import draw_shape
-from tlcore import TrainResult
+from tlcore import Preprocess, TrainResult
+from tlcore.errors import TlcoreError
+from tlcore_cli.command import Settings
+from tlcore_cli.main import tl
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -71,3 +77,88 @@ def test_photos_without_classes_are_told_to_be_so(run_tl: Run, trained: TrainRes
     draw_shape("bar", 1).save(tmp_path / "flat" / "1.png")
     ran = run_tl("evaluate", str(trained.bundle.path), str(tmp_path / "flat"))
     assert ran.returncode == 2 and "holds no class folders" in ran.stderr
+
+
+@pytest.fixture(params=["bundle", "ONNX file"])
+def model(request: pytest.FixtureRequest, trained: TrainResult, exported: Path) -> str:
+    return str(trained.bundle.path if request.param == "bundle" else exported)
+
+
+def photos(root: Path, **folders: str) -> str:
+    """Write a folder of four shapes for each name; one of no shape stays empty."""
+    for place, (name, shape) in enumerate(folders.items()):
+        (root / name).mkdir(parents=True)
+        for index in range(4 if shape else 0):
+            draw_shape(shape, 600 + 10 * place + index).save(root / name / f"{index}.png")
+    return str(root)
+
+
+def evaluated(*arguments: str) -> dict[str, object]:
+    done = CliRunner().invoke(tl, ["evaluate", *arguments, "--no-audit", "--json"], obj=Settings(), prog_name="tl")
+    if done.exception is not None:
+        raise done.exception
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folders", "options", "right"),
+    [
+        ({"square": "square"}, (), (4, 4)),
+        ({"square": "square", "circle": "circle", "bar": ""}, (), (8, 8)),
+        ({"bar": "bar", "circle": "circle", "square": "square", "heptagon": "bar"}, (), (12, 16)),
+        ({"bar": "bar", "heptagon": "bar"}, ("--unknown-classes", "leave-out"), (4, 4)),
+        ({"stick": "bar", "ring": "circle"}, ("--map", "stick=bar", "--map", "ring=circle"), (8, 8)),
+        ({"Square": "square", "Bar": "bar"}, ("--map", "Square=square", "--map", "Bar=bar"), (8, 8)),
+        ({"a-square": "square", "z-bar": "bar"}, ("--map", "a-square=square", "--map", "z-bar=bar"), (8, 8)),
+    ],
+    ids=["subset", "empty class", "superset", "superset left out", "other names", "other case", "other order"],
+)
+def test_classes_that_differ_are_matched(
+    folders: dict[str, str], options: tuple[str, ...], right: tuple[int, int], model: str, tmp_path: Path
+) -> None:
+    found = evaluated(model, photos(tmp_path / "photos", **folders), *options)
+    top1 = found["metrics"]["top1"]  # type: ignore[index]
+    assert top1["total"] == right[1] and right[0] - 2 <= top1["correct"] <= right[0], top1
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (
+            {"kitten": "bar", "puppy": "circle"},
+            r"none of its classes \(kitten, puppy\) is one of the model's; .*--map NAME=CLASS",
+        ),
+        ({"Square": "square", "bar": "bar"}, r"class 'Square' is not one of the model's; did you mean 'square'\?"),
+        ({"square": "", "bar": ""}, "there are no images in it|no images found"),
+    ],
+    ids=["other names", "other case", "nothing but empty classes"],
+)
+def test_classes_that_do_not_fit_are_told(folders: dict[str, str], told: str, model: str, tmp_path: Path) -> None:
+    with pytest.raises(TlcoreError, match=told):
+        evaluated(model, photos(tmp_path / "photos", **folders))
+
+
+def test_one_image_and_its_report(model: str, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "bar").mkdir(parents=True)
+    draw_shape("bar", 700).save(tmp_path / "photos" / "bar" / "1.png")
+    found = evaluated(model, str(tmp_path / "photos"), "--report", str(tmp_path / "report.html"))
+    assert found["images"] == 1 and (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_photos_without_labels_are_told_to_be_so_by_an_onnx_file_too(model: str, tmp_path: Path) -> None:
+    draw_shape("bar", 1).save(tmp_path / "1.png")
+    with pytest.raises(TlcoreError, match="holds no class folders"):
+        evaluated(model, str(tmp_path))
+
+
+def test_an_onnx_file_that_answers_no_number_is_told(plain_onnx: Path, tmp_path: Path) -> None:
+    broken = onnx.load(plain_onnx)
+    weight = onnx.numpy_helper.to_array(broken.graph.initializer[0]).copy()
+    weight[0] = np.nan
+    broken.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "w"))
+    onnx.save_model(broken, tmp_path / "broken.onnx")
+    (tmp_path / "record.json").write_text(json.dumps(Preprocess(image_size=(8, 8)).to_dict()))
+    data = photos(tmp_path / "photos", **{"0": "bar", "1": "circle"})
+    with pytest.raises(TlcoreError, match=r"broken\.onnx returned .* not finite; are its weights whole"):
+        evaluated(str(tmp_path / "broken.onnx"), data, "--preprocess", str(tmp_path / "record.json"))

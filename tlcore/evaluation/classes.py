@@ -56,9 +56,10 @@ def relabelled(dataset: Dataset, samples: Sequence[Sample], classes: Sequence[st
     Raises:
         DatasetError: a class of the dataset is not one of them.
     """
-    match = match_classes(dataset, classes, {}, "wrong")
+    match = _match(dataset, classes, {}, "wrong")
     if match.unknown:
-        raise DatasetError(f"{dataset.name}: class {match.unknown[0]!r} is not one of the model's; {_listed(classes)}")
+        hint = did_you_mean(match.unknown[0], classes) or ";"
+        raise DatasetError(f"{dataset.name}: class {match.unknown[0]!r} is not one of the model's{hint} {_listed(classes)}")
     return match.relabelled(samples)
 
 
@@ -81,18 +82,24 @@ def match_classes(
         DatasetError: a class is probably misspelt, or no class is the model's.
     """
     _check_map(dataset, classes, class_map)
+    match = _match(dataset, classes, class_map, unknown_classes)
+    _refuse_misspellings(dataset, classes, match.unknown, match.absent)
+    return match
+
+
+def _match(
+    dataset: Dataset, classes: Sequence[str], class_map: Mapping[str, str], unknown_classes: UnknownClasses
+) -> ClassMatch:
     position = {name: index for index, name in enumerate(classes)}
     wanted = [class_map.get(name, name) for name in dataset.class_names]
     unknown = tuple(name for name, target in zip(dataset.class_names, wanted, strict=True) if target not in position)
-    absent = tuple(name for name in classes if name not in wanted)
-    _refuse_misspellings(dataset, classes, unknown, absent)
     extra = {name: len(classes) + index for index, name in enumerate(unknown)} if unknown_classes == "wrong" else {}
     return ClassMatch(
         names=(*classes, *extra),
         known=len(classes),
         label_of=tuple(position.get(target, extra.get(target)) for target in wanted),
         unknown=unknown,
-        absent=absent,
+        absent=tuple(name for name in classes if name not in wanted),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from tlcore.evaluation.intervals import Estimate, jackknife_logit
+from tlcore.evaluation.intervals import Estimate, jackknife_logit, worth_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,7 @@ def estimate_areas(scores: Float32[np.ndarray, "images classes"], true: Bool[np.
         means_left_out += left_out / classes
         for kind in range(2):
             estimates[kind].append(jackknife_logit(float(values[kind, index]), left_out[kind], float(sizes[index])))
-    # Of classes without a mistake this many images are worth as much: the mean of their shares has the same variance.
-    worth = classes**2 / float((1 / sizes).sum())
-    macro = [jackknife_logit(float(values[kind].mean()), means_left_out[kind], worth) for kind in range(2)]
+    macro = [jackknife_logit(float(values[kind].mean()), means_left_out[kind], worth_of(sizes)) for kind in range(2)]
     return Areas(roc=tuple(estimates[0]), precision=tuple(estimates[1]), macro_roc=macro[0], macro_precision=macro[1])
 
 

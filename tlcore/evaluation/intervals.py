@@ -146,14 +146,13 @@ def jackknife_logit(value: float, left_out: Float64[np.ndarray, " images"], wort
     Args:
         value: with all images.
         left_out: without each image in turn.
-        worth: how many independent images the measure is worth where it is 1; below 2 there is no interval.
+        worth: how many independent images the measure is worth where it is 0 or 1; below 2 there is no interval.
     """
     images = len(left_out)
     if images < 2 or worth < 2:
         return Estimate(value, None, None, "none")
     if not 0 < value < 1:
-        missed = NORMAL_975**2 / (worth + NORMAL_975**2)
-        return Estimate(value, 1 - missed if value else 0.0, 1.0 if value else missed, "Wilson")
+        return at_its_bound(value, worth)
     centre, reach = math.log(value / (1 - value)), math.log(MOST_ODDS)
     with np.errstate(divide="ignore"):
         moved = np.clip(np.log(left_out / (1 - left_out)) - centre, -reach, reach)
@@ -161,6 +160,30 @@ def jackknife_logit(value: float, left_out: Float64[np.ndarray, " images"], wort
     half = NORMAL_975 * math.sqrt((images - 1) * float(moved.var()))
     low, high = (1 / (1 + math.exp(-bound)) for bound in (corrected - half, corrected + half))
     return Estimate(value, min(low, value), max(high, value), "jackknife logit")
+
+
+def at_its_bound(value: float, worth: float) -> Estimate:
+    """Return a measure of exactly 0 or 1, on which resampling shows no variation, with Wilson's interval.
+
+    Args:
+        value: 0 or 1.
+        worth: how many independent images it is worth; see `worth_of`.
+
+    Examples:
+        >>> print(at_its_bound(1.0, 10))
+        1.000 [0.722, 1.000]
+    """
+    missed = NORMAL_975**2 / (worth + NORMAL_975**2)
+    return Estimate(value, 1 - missed if value else 0.0, 1.0 if value else missed, "Wilson")
+
+
+def worth_of(sizes: Int64[np.ndarray, " classes"]) -> float:
+    """Return how many images a mean over classes is worth: one share of so many images has the same variance.
+
+    >>> worth_of(np.array([30, 30])), round(worth_of(np.array([30, 5])), 1)
+    (60.0, 17.1)
+    """
+    return len(sizes) ** 2 / float((1 / sizes).sum())
 
 
 def _scipy_interval(

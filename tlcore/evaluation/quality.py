@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from tlcore.evaluation.calibration import error_interval
-from tlcore.evaluation.intervals import Estimate, bootstrap, bootstrap_mean
+from tlcore.evaluation.intervals import Estimate, at_its_bound, bootstrap, bootstrap_mean, worth_of
 from tlcore.evaluation.predictions import Predictions
 from tlcore.metrics import Share, log_losses
 
@@ -89,7 +89,11 @@ def measure_quality(predictions: Predictions, *, resamples: int, seed: int) -> Q
         seed: of the bootstrap.
     """
     counts = _Counts(predictions.labels, predictions.predicted, len(predictions.class_names))
-    balanced, macro = bootstrap(counts.measures, len(predictions.samples), resamples=resamples, seed=seed)
+    support = np.bincount(predictions.labels)
+    balanced, macro = (
+        at_its_bound(found.value, worth_of(support[support > 0])) if found.low == found.high in (0.0, 1.0) else found
+        for found in bootstrap(counts.measures, len(predictions.samples), resamples=resamples, seed=seed)
+    )
     confidence = predictions.confidence.astype(np.float64)
     scores = brier_scores(predictions)
     return Quality(

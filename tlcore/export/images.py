@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tlcore.bundle import Bundle
-from tlcore.dataset import Dataset, Sample
-from tlcore.errors import ExportError, ImageError, TlcoreError, did_you_mean
+from tlcore.dataset import Sample
+from tlcore.errors import ExportError, ImageError, TlcoreError
+from tlcore.evaluation.classes import relabelled
 from tlcore.images import decode_image, read_image
 
 
@@ -91,6 +92,7 @@ def find_images(bundle: Bundle, images: str | None) -> ProofImages:
 
     Raises:
         ExportError: they cannot be had; says how to name others.
+        DatasetError: a class of theirs is not one of the bundle's.
     """
     options = {} if images is not None else bundle.record.options.get("dataset_options", {})
     name = images if images is not None else str(bundle.record.options.get("dataset", ""))
@@ -103,7 +105,7 @@ def find_images(bundle: Bundle, images: str | None) -> ProofImages:
     names = {name for split in ("train", "validation") for name, _ in bundle.split.get(split, ())}
     training: list[Sample] = []
     held_out: list[Sample] = []
-    for sample in _relabelled(dataset, bundle.record.classes):
+    for sample in relabelled(dataset, dataset.samples, bundle.record.classes):
         (training if _was_trained_on(sample, names if images is None else None, digests) else held_out).append(sample)
     return ProofImages(bundle, tuple(training), tuple(held_out))
 
@@ -115,18 +117,6 @@ def _was_trained_on(sample: Sample, names: set[str] | None, digests: set[str]) -
         return hashlib.sha256(read_image(sample.image, sample.name)).hexdigest() in digests
     except ImageError:
         return False
-
-
-def _relabelled(dataset: Dataset, classes: Sequence[str]) -> list[Sample]:
-    position = {name: index for index, name in enumerate(classes)}
-    unknown = [name for name in dataset.class_names if name not in position]
-    if unknown:
-        hint = did_you_mean(unknown[0], classes) or ";"
-        raise ExportError(
-            f"{dataset.name}: class {unknown[0]!r} is not one of the bundle's{hint} they are: {', '.join(classes[:20])}"
-        )
-    labels = [position[name] for name in dataset.class_names]
-    return [Sample(sample.image, sample.name, labels[sample.label], sample.group) for sample in dataset.samples]
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:

@@ -167,6 +167,20 @@ def test_one_image_has_no_bootstrap_interval_and_equal_ones_a_narrow_one() -> No
     assert (equal.low, equal.high) == (1.0, 1.0)
 
 
+def test_without_a_mistake_means_over_classes_are_as_sure_as_their_images_allow() -> None:
+    samples = made_predictions(40, 2).samples
+    labels = np.array([sample.label for sample in samples])
+    right = np.eye(2, dtype=np.float32)[labels]
+    for probabilities, value in ((right, 1.0), (1 - right, 0.0)):
+        quality = measure_quality(
+            Predictions(class_names=("a", "b"), samples=samples, probabilities=probabilities), resamples=100, seed=0
+        )
+        worth = 4 / (1 / np.bincount(labels)).sum()
+        for estimate in (quality.balanced_accuracy, quality.macro_f1):
+            bounds = [1 - 3.8415 / (worth + 3.8415), 1.0] if value else [0.0, 3.8415 / (worth + 3.8415)]
+            assert [estimate.low, estimate.high] == pytest.approx(bounds, abs=1e-4) and estimate.method == "Wilson"
+
+
 def test_abstention_orders_by_confidence_and_counts_ties_together() -> None:
     curve = abstention(PREDICTIONS)
     order = np.argsort(-PREDICTIONS.confidence)

@@ -13,7 +13,7 @@ import torch
 
 from tlcore import Classifier, ExportOptions, Registry, TrainResult, export_onnx, load_bundle
 from tlcore.bundle import Bundle
-from tlcore.errors import ExportError
+from tlcore.errors import DatasetError, ExportError
 from tlcore.export import exporting, graph, network
 from tlcore.export.gate import Tolerance, prove
 from tlcore.export.images import find_images
@@ -148,7 +148,7 @@ def test_without_its_images_it_says_how_to_name_others(
     assert len(found.held_out) == trained.counts["test"]
     assert len(found.training) == trained.counts["train"] + trained.counts["validation"]
     (moved / "circle").rename(moved / "circles")
-    with pytest.raises(ExportError, match=r"class 'circles' is not one of the bundle's; did you mean 'circle'"):
+    with pytest.raises(DatasetError, match=r"class 'circles' is not one of the model's; did you mean 'circle'"):
         find_images(bundle, str(moved))
 
 
