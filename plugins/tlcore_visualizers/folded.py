@@ -23,6 +23,8 @@ def folded(network: torch.nn.Module, size: tuple[int, int]) -> tuple[torch.nn.Mo
         network: in evaluation mode; left as it is.
         size: (height, width) of its input, pixels.
     """
+    if not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
+        return network, {}  # nothing would be gained, and an exported file cannot be copied
     light = copy.deepcopy(network).requires_grad_(False)
     example = torch.linspace(-2, 2, 3 * size[0] * size[1]).reshape(1, 3, *size)
     with torch.no_grad():

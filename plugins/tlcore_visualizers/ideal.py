@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -29,7 +28,7 @@ from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_o
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Parameterisation, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import Recipe, recipe_of
-from tlcore_visualizers.remembered import places
+from tlcore_visualizers.remembered import Place, places
 from tlcore_visualizers.spectrum import dataset_pixels, mean_magnitude
 
 _MOST_SEEDS = 1000
@@ -58,9 +57,9 @@ class IdealImage(Visualizer):
         record = {"recipe": asdict(recipe), "size": list(size)}
         gallery = Gallery(subject, request, photographs, options, record)
         with borrowed(subject.network):
-            network, norms = self._to_draw_by(subject, recipe)
+            network, where = self._to_draw_by(subject, recipe)
             for portrait in portraits:
-                task = self._task(network, norms, portrait, recipe, request.frames)
+                task = self._task(network, where, portrait, recipe, request.frames)
                 drawings: list[Drawing] = []
                 request.keep(partial(gallery.with_unfinished, portrait, drawings))
                 self._attempts(task, portrait, drawings, request, size, photographs)
@@ -76,12 +75,12 @@ class IdealImage(Visualizer):
         share = min(1.0, subject.preprocess.crop_fraction) if subject.preprocess.resize == "shortest" else 1.0
         return math.floor(height / share), math.floor(width / share)
 
-    def _to_draw_by(self, subject: Subject, recipe: Recipe) -> tuple[PixelNetwork, Mapping[str, torch.nn.BatchNorm2d]]:
-        """Return the network that is differentiated: a folded copy, unless its layers themselves are of interest."""
+    def _to_draw_by(self, subject: Subject, recipe: Recipe) -> tuple[PixelNetwork, list[Place]]:
+        """Return the network that is differentiated, and where it remembers: a folded copy, unless layers are watched."""
         if self._options.layer or self._options.count > 1 or recipe.drop:
-            return PixelNetwork(subject), {}
+            return PixelNetwork(subject), places(subject.network, {})
         network, norms = folded(subject.network, subject.preprocess.image_size)
-        return PixelNetwork(replace(subject, network=network)), norms
+        return PixelNetwork(replace(subject, network=network)), places(network, norms)
 
     def _portraits(self, subject: Subject, request: VisualizationRequest) -> list[Portrait]:
         options, recipe = self._options, recipe_of(self._options)
@@ -105,14 +104,7 @@ class IdealImage(Visualizer):
             for index in dict.fromkeys(request.classes)
         ]
 
-    def _task(
-        self,
-        network: PixelNetwork,
-        norms: Mapping[str, torch.nn.BatchNorm2d],
-        portrait: Portrait,
-        recipe: Recipe,
-        frames: bool,
-    ) -> Task:
+    def _task(self, network: PixelNetwork, where: list[Place], portrait: Portrait, recipe: Recipe, frames: bool) -> Task:
         taps, diverse = [], ""
         if isinstance(portrait.objective, LayerObjective):
             taps.append(portrait.objective.layer)
@@ -122,7 +114,7 @@ class IdealImage(Visualizer):
             taps.append(diverse)
         return Task(
             network=network,
-            places=places(network.network, norms),
+            places=where,
             objective=portrait.objective,
             taps=[*dict.fromkeys(filter(None, taps))],
             diverse_layer=diverse,

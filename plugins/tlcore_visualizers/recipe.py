@@ -33,9 +33,9 @@ class Recipe:
     scale: tuple[float, float] = (0.75, 1.5)
     rotation: float = 12.0
     shift: float = 0.25
-    noise: tuple[float, float] = (0.2, 0.0)
+    noise: tuple[float, float] = (0.1, 0.0)
     mirror: bool = True
-    colour: float = 0.3
+    colour: float = 0.2
     view_blur: float = 0.0
     drop: float = 0.0
     tv: float = 80.0

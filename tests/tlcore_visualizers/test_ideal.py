@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,6 +60,11 @@ def test_a_caller_without_gradients_gets_the_same_picture(registry: Registry) ->
     with torch.inference_mode():
         found = ideal(registry, small_subject(), **QUICK).pictures[0].pixels
     assert np.array_equal(found, expected)
+
+
+def test_an_exported_file_gives_no_gradient_to_draw_by(exported: Path, registry: Registry) -> None:
+    with pytest.raises(VisualizationError, match="gives answers and no gradients"):
+        ideal(registry, make_subject(str(exported), registry), **QUICK)
 
 
 def test_weights_that_are_not_numbers_are_told(registry: Registry) -> None:
