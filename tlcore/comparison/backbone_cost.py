@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tlcore.engines import Engine
-from tlcore.engines.choice import machine
+from tlcore.engines.memory import machine
 from tlcore.errors import BackboneError
 from tlcore.machine.atomic import write_file
 from tlcore.machine.cores import available_cores

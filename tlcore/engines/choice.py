@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from tlcore.backbone import Backbone
 from tlcore.engines.engine import Engine, own_engine
+from tlcore.engines.memory import EngineMemory, Measured, memory_file, recall, remember
 from tlcore.engines.onnx import onnx_engine
+from tlcore.engines.prepared import REDUCED, unprepared_engine
 from tlcore.errors import BackboneError, ExportError, ModelFileError, OptionError, did_you_mean
-from tlcore.machine.atomic import write_file
 from tlcore.machine.cores import available_cores
 
 ENGINES = ("auto", "onnx", "torch")
@@ -84,14 +82,6 @@ class Choice:
         return f"{name}, {self.engine.precision}: {self.reason}{f' (images/s: {rates})' if rates else ''}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Measured:
-    """How one engine did: images a second, and the least cosine between its features and the backbone's own."""
-
-    rate: float
-    cosine: float
-
-
 def choose_engine(request: EngineRequest) -> Choice:
     """Choose the engine for a job.
 
@@ -109,24 +99,27 @@ def choose_engine(request: EngineRequest) -> Choice:
     own = own_engine(request.backbone)
     if request.asked != "auto":
         return _asked(request, own)
-    remembered = _recall(request)
-    if remembered is None and (work := _work(request)) < LEAST_WORK:
-        engine = _unexported(request, own) if work >= LEAST_PREPARED else own
+    memory = _recall(request)
+    if memory.work is None and not memory.measured:
+        memory = replace(memory, work=_work(request))
+        _remember(request, memory)
+    if not memory.measured and (work := request.images * (memory.work or 0.0)) < LEAST_WORK:
+        engine = _unexported(request, own, memory) if work >= LEAST_PREPARED else own
         return Choice(engine=engine, reason="few images, so nothing was exported")
-    return _quickest(request, own, remembered)
+    return _quickest(request, own, memory)
 
 
 def _asked(request: EngineRequest, own: Engine) -> Choice:
     candidate = onnx_engine(request.backbone, request.directory) if request.asked == "onnx" else _torch(request.backbone)
     if candidate is None:
         return Choice(engine=own, reason="asked for")
-    remembered = _recall(request)
-    if remembered is None:
-        remembered = _measure(request, own, [candidate])
-        if not remembered:
+    memory = _recall(request)
+    if not memory.measured:
+        memory = replace(memory, measured=_measure(request, own, [candidate]))
+        if not memory.measured:
             return Choice(engine=own, reason="no image can be read")
-        _remember(request, remembered)
-    measured = remembered.get(_key(candidate))
+        _remember(request, memory)
+    measured = memory.measured.get(_key(candidate))
     if measured is None or measured.cosine < _least(candidate):
         found = f"its features agree to a cosine of {measured.cosine:.5f} only" if measured else "it cannot be exported"
         raise BackboneError(
@@ -142,39 +135,41 @@ def _torch(backbone: Backbone) -> Engine | None:
 
 
 def _work(request: EngineRequest) -> float:
-    """Return the floating-point operations of a job; none where the network is none that could be exported."""
+    """Return the floating-point operations of one image; none where the network is none that could be exported."""
     from tlcore.engines.torch import work_per_image
 
     try:
-        return request.images * work_per_image(request.backbone)
+        return work_per_image(request.backbone)
     except BackboneError:
         return 0.0
 
 
-def _unexported(request: EngineRequest, own: Engine) -> Engine:
+def _unexported(request: EngineRequest, own: Engine, memory: EngineMemory) -> Engine:
     """Return torch where it runs the network in fewer bits and agrees, else the backbone's own code."""
-    candidate, photos = _torch(request.backbone), request.photos(_PROBES)
-    if candidate is None or not len(photos):
+    if memory.unexported == _key(own):
         return own
-    expected = own_engine(own.backbone, _PROBES).features(photos)
-    with suppress(BackboneError):
-        if least_cosine(_features(candidate, photos), expected) >= _least(candidate):
-            return candidate
-    return own
+    if memory.unexported == REDUCED:
+        return unprepared_engine(request.backbone)
+    photos = request.photos(_PROBES)
+    if not len(photos):
+        return own
+    candidate, engine = _torch(request.backbone), own
+    if candidate is not None:
+        expected = own_engine(own.backbone, _PROBES).features(photos)
+        with suppress(BackboneError):
+            if least_cosine(_features(candidate, photos), expected) >= _least(candidate):
+                engine = candidate
+    _remember(request, replace(memory, unexported=_key(engine)))
+    return engine
 
 
-def _quickest(request: EngineRequest, own: Engine, remembered: Mapping[str, _Measured] | None) -> Choice:
-    candidates = [onnx_engine(request.backbone, request.directory)]
-    if remembered is None or any(key.startswith("torch ") for key in remembered):
-        torch_candidate = _torch(request.backbone)
-        if torch_candidate is not None:
-            # A GPU leaves the processor so far behind that exporting for it would be time lost.
-            candidates = [torch_candidate] if torch_candidate.on_gpu else [torch_candidate, *candidates]
-    measured = remembered if remembered is not None else _measure(request, own, candidates)
+def _quickest(request: EngineRequest, own: Engine, memory: EngineMemory) -> Choice:
+    candidates = _candidates(request, memory)
+    measured = memory.measured or _measure(request, own, candidates)
     if not measured:
         return Choice(engine=own, reason="no image can be read")
-    if remembered is None:
-        _remember(request, measured)
+    if not memory.measured:
+        _remember(request, replace(memory, measured=measured))
     chosen = own
     best = 0.0
     for engine in [*candidates, own]:
@@ -185,7 +180,21 @@ def _quickest(request: EngineRequest, own: Engine, remembered: Mapping[str, _Mea
     return Choice(engine=chosen, reason="measured on this machine", rates=rates)
 
 
-def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) -> dict[str, _Measured]:
+def _candidates(request: EngineRequest, memory: EngineMemory) -> list[Engine]:
+    """Return the engines beside the backbone's own code, in order of preference; torch is not imported to recall one."""
+    exported = onnx_engine(request.backbone, request.directory)
+    if REDUCED in memory.measured:
+        return [unprepared_engine(request.backbone), exported]
+    if memory.measured and not any(key.startswith("torch ") for key in memory.measured):
+        return [exported]
+    candidate = _torch(request.backbone)
+    if candidate is None:
+        return [exported]
+    # A GPU leaves the processor so far behind that exporting for it would be time lost.
+    return [candidate] if candidate.on_gpu else [candidate, exported]
+
+
+def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) -> dict[str, Measured]:
     """Measure candidates beside the backbone's own code; those that cannot run are absent. Empty without images."""
     photos = request.photos(_PROBES)
     if not len(photos):
@@ -193,11 +202,11 @@ def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) 
     probes = photos[np.arange(_PROBES) % len(photos)]
     smaller = own_engine(own.backbone, _PROBES)
     expected, rate = _run(smaller, probes)
-    measured = {_key(own): _Measured(rate=rate, cosine=1.0)}
+    measured = {_key(own): Measured(rate=rate, cosine=1.0)}
     for engine in candidates:
         with suppress(ExportError, ModelFileError, BackboneError):
             features, rate = _run(engine, probes)
-            measured[_key(engine)] = _Measured(rate=rate, cosine=least_cosine(features, expected))
+            measured[_key(engine)] = Measured(rate=rate, cosine=least_cosine(features, expected))
     return measured
 
 
@@ -241,46 +250,14 @@ def _key(engine: Engine) -> str:
     return f"{engine.name} {engine.precision}"
 
 
+def _recall(request: EngineRequest) -> EngineMemory:
+    return recall(_file(request))
+
+
+def _remember(request: EngineRequest, memory: EngineMemory) -> None:
+    remember(_file(request), request.backbone.info.name, memory)
+
+
 def _file(request: EngineRequest) -> Path | None:
-    """Return where measurements of this backbone on this machine are kept."""
-    if request.directory is None:
-        return None
-    info = request.backbone.info
-    text = f"{info.weights_digest} {info.architecture} {info.preprocess.image_size} {request.asked} {machine()}"
-    return request.directory / "engines" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
-
-
-def machine() -> str:
-    """Return what decides how fast engines are here: processor, cores, and the versions of what runs on it."""
-    from importlib.metadata import version
-
-    processor = platform.processor()
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        processor = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    versions = " ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
-    return f"{platform.machine()} {processor}, {available_cores()} cores, {versions}"
-
-
-def _recall(request: EngineRequest) -> dict[str, _Measured] | None:
-    """Return what was measured before; None where nothing was, or what was written is damaged."""
-    file = _file(request)
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        if file is not None:
-            document = json.loads(file.read_text(encoding="utf-8"))
-            return {str(key): _Measured(**entry) for key, entry in document["measured"].items()}
-    return None
-
-
-def _remember(request: EngineRequest, measured: Mapping[str, _Measured]) -> None:
-    file = _file(request)
-    if file is None:
-        return
-    document = {
-        "backbone": request.backbone.info.name,
-        "machine": machine(),
-        "measured": {key: asdict(found) for key, found in measured.items()},
-    }
-    # Where nothing may be written the next job measures again; features themselves are refused there with an error.
-    with suppress(OSError):
-        write_file(file, (json.dumps(document, indent=2) + "\n").encode())
+    directory = request.directory
+    return memory_file(directory, request.backbone.info, request.asked) if directory is not None else None

@@ -10,8 +10,6 @@ tf_mobilenetv3_small_100; 0.9995 for regnetx_002) and gain little, so they are l
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from threading import Lock
 
 import numpy as np
 import torch
@@ -20,11 +18,11 @@ from threadpoolctl import ThreadpoolController
 from tlcore.backbone import Backbone
 from tlcore.engines.engine import Engine
 from tlcore.engines.folding import fold_batch_norm
+from tlcore.engines.prepared import Network, Prepared, reduced_engine
 from tlcore.errors import BackboneError
 from tlcore.torch_network import Normalise, PixelEmbedder
 
 _GPU_BATCH = 128
-_CPU_BATCH = 8
 _BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
 
@@ -83,45 +81,19 @@ def _gpu_engine(backbone: Backbone) -> Engine:
         backbone=backbone,
         batch_size=_GPU_BATCH,
         parallel=False,
-        compute=_Prepared(lambda: _autocast(backbone, torch.device("cuda"), precision)),
+        compute=Prepared(lambda: _autocast(backbone, torch.device("cuda"), precision)),
     )
 
 
 def _cpu_engine(backbone: Backbone, *, attention: bool) -> Engine:
-    def prepare() -> _Network:
+    def prepare() -> Network:
         made = _autocast(backbone, torch.device("cpu"), torch.bfloat16) if attention else _reduced(backbone)
         return _on_one_thread(made)
 
-    return Engine(
-        name="torch",
-        precision="bfloat16",
-        backbone=backbone,
-        batch_size=_CPU_BATCH,
-        parallel=True,
-        compute=_Prepared(prepare),
-    )
+    return reduced_engine(backbone, prepare)
 
 
-_Network = Callable[[np.ndarray], np.ndarray]
-"""From preprocessed pixels, (images, height, width, 3) uint8, to (images, features) float32."""
-
-
-class _Prepared:
-    """A network prepared at the first call; calls may come from several threads."""
-
-    def __init__(self, prepare: Callable[[], _Network]) -> None:
-        self._prepare = prepare
-        self._lock = Lock()
-        self._network: _Network | None = None
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        with self._lock:
-            if self._network is None:
-                self._network = self._prepare()
-        return self._network(images)
-
-
-def _autocast(backbone: Backbone, device: torch.device, precision: torch.dtype) -> _Network:
+def _autocast(backbone: Backbone, device: torch.device, precision: torch.dtype) -> Network:
     """Return the network in float32, its products and convolutions in fewer bits."""
     made = PixelEmbedder(backbone.torch_embedder().eval(), backbone.info.preprocess).eval()
     network = made.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -134,7 +106,7 @@ def _autocast(backbone: Backbone, device: torch.device, precision: torch.dtype) 
     return compute
 
 
-def _reduced(backbone: Backbone) -> _Network:
+def _reduced(backbone: Backbone) -> Network:
     """Return the network in bfloat16 throughout, batch norm folded; inputs are normalised in float32."""
     preprocess = backbone.info.preprocess
     embedder = copy.deepcopy(backbone.torch_embedder()).eval()
@@ -154,7 +126,7 @@ def _reduced(backbone: Backbone) -> _Network:
     return compute
 
 
-def _on_one_thread(network: _Network) -> _Network:
+def _on_one_thread(network: Network) -> Network:
     """Return the network run on the calling thread alone; other threads keep theirs."""
     pools = ThreadpoolController()
 

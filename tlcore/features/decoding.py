@@ -25,7 +25,7 @@ _AT_ONCE = 4
 """Images of one task: few, so that their pixels are still in the processor's cache when they are embedded."""
 
 _AHEAD = 96
-"""Images that may be decoded and not yet used: what bounds memory, whatever their number."""
+"""Images that may be decoded and not yet used, where two batches are not more (on a GPU): what bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Decoder:
         self._caches = caches
         self._inspections = inspections
         self.at_once = max(_AT_ONCE, engine.batch_size) if engine.parallel else _AT_ONCE
+        self.ahead = _AHEAD if engine.parallel else max(_AHEAD, 2 * engine.batch_size)
         self._claimed: set[tuple[str, View]] = set()
         self._lock = Lock()
         for cache in caches.values():
@@ -136,7 +137,7 @@ def decode_all(samples: Sequence[Sample], decoder: Decoder) -> Iterator[Decoded]
     try:
         for start in range(0, len(samples), decoder.at_once):
             ahead.append(pool.submit(decoder.decode_and_embed, samples[start : start + decoder.at_once]))
-            if len(ahead) * decoder.at_once > _AHEAD:
+            if len(ahead) * decoder.at_once > decoder.ahead:
                 yield from ahead.popleft().result()
         while ahead:
             yield from ahead.popleft().result()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.tlcore.features.test_feature_set import Means
 from tlcore import Backbone, Registry
-from tlcore.engines import ENGINES, EngineRequest, choice, choose_engine, own_engine
+from tlcore.engines import ENGINES, EngineRequest, choice, choose_engine, memory, own_engine
 from tlcore.engines.engine import Engine
 from tlcore.engines.onnx import graph_file, onnx_engine
 from tlcore.errors import BackboneError, ModelFileError, OptionError
@@ -72,7 +72,7 @@ def test_a_damaged_graph_is_not_run(
 def test_a_small_job_exports_nothing(mini: Backbone, tmp_path: Path) -> None:
     chosen = choose_engine(request(mini, tmp_path, images=10))
     assert (chosen.engine.name, chosen.reason) == ("backbone", "few images, so nothing was exported")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["engines"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,18 @@ def test_a_job_too_small_to_export_for_runs_on_torch_if_that_agrees(
     monkeypatch.setattr(choice, "_torch", lambda _: candidate if torch is not None else None)
     found = choose_engine(request(mini, tmp_path, images=images))
     assert (found.engine.name, found.rates) == (chosen, {})
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["engines"]
+
+
+def test_what_a_small_job_runs_on_is_remembered(mini: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate = replace(own_engine(mini, 8), name="torch", precision="bfloat16")
+    monkeypatch.setattr(choice, "_torch", lambda _: candidate)
+    first = choose_engine(request(mini, tmp_path, images=1000))
+    monkeypatch.setattr(choice, "_torch", lambda _: pytest.fail("prepared again"))
+    monkeypatch.setattr(choice, "_work", lambda _: pytest.fail("counted again"))
+    again = choose_engine(replace(request(mini, tmp_path, images=900), photos=lambda _: pytest.fail("computed again")))
+    assert first.record == again.record == {"name": "torch", "precision": "bfloat16"}
+    assert choose_engine(request(mini, tmp_path, images=10)).engine.name == "backbone"
 
 
 def test_a_job_too_small_to_export_for_goes_on_where_torch_fails(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,4 +205,4 @@ def test_equal_rows_have_cosine_one(rows: Sequence[Sequence[float]]) -> None:
 def test_what_is_remembered_names_the_machine(mini: Backbone, kept: Path) -> None:
     choose_engine(request(mini, kept))
     document = json.loads(next((kept / "engines").iterdir()).read_text(encoding="utf-8"))
-    assert document["machine"] == choice.machine()
+    assert document["machine"] == memory.machine()
