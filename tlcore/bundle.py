@@ -84,12 +84,14 @@ class Bundle:
         record: what it says of itself.
         head: the fitted head.
         registry: where its backbone's plugin is found.
+        cache_directory: see `Registry.backbone`.
     """
 
     path: Path
     record: BundleRecord
     head: FittedHead
     registry: Registry = field(repr=False, compare=False)
+    cache_directory: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def views(self) -> str:
@@ -107,7 +109,8 @@ class Bundle:
         loader = self.record.backbone["loader"]
         reference = f"{loader}:{self.path}" if loader else self.record.backbone["reference"]
         with _naming_missing_plugins(self.path, self.record, self.registry):
-            backbone = self.registry.backbone(reference, None if loader else self.record.backbone["options"])
+            options = None if loader else self.record.backbone["options"]
+            backbone = self.registry.backbone(reference, options, cache_directory=self.cache_directory)
         layers = self.record.backbone.get("layers")
         if layers is not None:
             backbone = LayeredBackbone(backbone, layers["names"], layers["columns"])
@@ -188,8 +191,13 @@ def save_bundle(
         raise BundleError(f"{path}: the bundle cannot be written: {error.strerror or error}; nothing was changed") from error
 
 
-def load_bundle(path: Path, registry: Registry) -> Bundle:
+def load_bundle(path: Path, registry: Registry, *, cache_directory: Path | None = None) -> Bundle:
     """Read and verify a bundle.
+
+    Args:
+        path: its directory.
+        registry: where its plugins are found.
+        cache_directory: where what its network says of itself is kept, so that it need not be built to be asked.
 
     Raises:
         BundleError: no bundle there, made by a newer version, or a file missing, truncated or altered.
@@ -214,7 +222,7 @@ def load_bundle(path: Path, registry: Registry) -> Bundle:
         raise BundleError(f"{path / RECORD_FILE}: malformed: {error}") from error
     with _naming_missing_plugins(path, record, registry):
         head = registry.head(record.head["name"], record.head["options"]).restore(tensors)
-    return Bundle(path, record, head, registry)
+    return Bundle(path, record, head, registry, cache_directory)
 
 
 @contextmanager

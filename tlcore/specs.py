@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +87,8 @@ def identity_of_files(files: Sequence[Path], packages: Sequence[str]) -> Backbon
 
     Returns None where there is no file, one cannot be read or a package is not installed: the factory says what is wrong.
     """
+    from importlib.metadata import PackageNotFoundError, version  # a listing needs none of it
+
     try:
         digests = [_file_digest(file) for file in files]
         versions = [f"{package} {version(package)}" for package in packages]

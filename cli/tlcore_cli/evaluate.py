@@ -135,7 +135,7 @@ def evaluate(
     with progress(own.quiet or as_json) as bars:
         data = registry.dataset(dataset, data_options)
         evaluation = evaluate_model(
-            _model(model, preprocess_file, registry),
+            _model(model, preprocess_file, registry, cache),
             data,
             split=split,
             options=options,
@@ -183,7 +183,7 @@ def _check_outputs(report: Path | None, plots: Path | None) -> None:
         raise OptionError(f"--plots {plots}: is a file; name a directory")
 
 
-def _model(path: Path, preprocess_file: Path | None, registry: Registry) -> Bundle | Classifier:
+def _model(path: Path, preprocess_file: Path | None, registry: Registry, cache: Path | None) -> Bundle | Classifier:
     if path.suffix.lower() == ".onnx" or preprocess_file is not None:
         from tlcore.exported.classifier import Classifier
         from tlcore_cli.preprocess_file import read_preprocess
@@ -191,7 +191,7 @@ def _model(path: Path, preprocess_file: Path | None, registry: Registry) -> Bund
         return Classifier(path, preprocess=read_preprocess(preprocess_file))
     from tlcore.bundle import load_bundle
 
-    return load_bundle(path, registry)
+    return load_bundle(path, registry, cache_directory=cache)
 
 
 def _write(

@@ -111,7 +111,7 @@ def test_what_changed_is_noticed(changed: str, tmp_path: Path, registry: Registr
     elif changed == "options":
         options["image_size"] = 64
     else:
-        monkeypatch.setattr("tlcore.specs.version", str.upper)
+        monkeypatch.setattr("importlib.metadata.version", str.upper)
     second = registry.backbone(f"local-dir:{directory}", options, cache_directory=tmp_path)
     assert not isinstance(second, RememberedBackbone)
     assert (second.info == first.info) == (changed == "version")
