@@ -104,7 +104,7 @@ def main() -> None:
         print(f"{world.name + ', truth':>22}" + "".join(f"{true[name]:>18.4f} " for name in MEASURES), flush=True)
         for images in chosen.images:
             found = coverage(world, true, images, chosen.simulations, chosen.resamples, seed=images)
-            marks = {name: " " if abs(found[name] - 0.95) <= 0.015 else "*" for name in MEASURES}
+            marks = {name: " " if abs(found[name] - 0.95) < 0.0151 else "*" for name in MEASURES}
             cells = "".join(f"{100 * found[name]:>16.1f} %{marks[name]}" for name in MEASURES)
             print(f"{images:>15} images" + cells, flush=True)
 

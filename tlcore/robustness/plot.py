@@ -31,11 +31,17 @@ def plot_robustness(measured: Robustness) -> bytes:
         below = [100 * (share.value - share.low) for share in shares]
         above = [100 * (share.high - share.value) for share in shares]
         values = [100 * share.value for share in shares]
-        curve = axes.errorbar(epsilons, values, yerr=[below, above], marker="o", markersize=4, capsize=3, label=attack)
-        if attack == WORST:
-            curve.lines[0].set(color="black", linestyle="--")
-            for bar in (*curve.lines[1], *curve.lines[2]):
-                bar.set(color="black")
+        axes.errorbar(
+            epsilons,
+            values,
+            yerr=[below, above],
+            marker="o",
+            markersize=4,
+            capsize=3,
+            label=attack,
+            color="black" if attack == WORST else None,
+            linestyle="--" if attack == WORST else "-",
+        )
     axes.set_ylim(-3, 103)
     axes.set_xlabel(
         "epsilon, in levels of 255 (Linf)" if measured.norm == "linf" else "epsilon (L2, pixel values in [0, 1])"
@@ -43,7 +49,7 @@ def plot_robustness(measured: Robustness) -> bytes:
     axes.set_ylabel("named rightly, %, with 95 % interval")
     axes.set_title(f"{measured.images} images of {measured.dataset}", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="upper right")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=_DOTS_AN_INCH)
     return drawn.getvalue()
