@@ -93,10 +93,12 @@ def _bands(words: UInt16[np.ndarray, "images 16"]) -> Iterator[np.ndarray]:
     """Yield the 16 rows and the 16 columns of the hashes, each (images,) of 16 bits."""
     for index in range(16):
         yield words[:, index]
+    bits = np.arange(16, dtype=np.uint16)
     for index in range(16):
-        column = np.zeros(len(words), np.uint16)
-        for row in range(16):
-            column |= (words[:, row] >> index & 1) << row
+        column = np.empty(len(words), np.uint16)
+        for start in range(0, len(words), _AT_ONCE):
+            part = words[start : start + _AT_ONCE]
+            column[start : start + _AT_ONCE] = ((part >> index & 1) << bits).sum(axis=1)
         yield column
 
 

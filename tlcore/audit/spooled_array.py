@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from tlcore.errors import TlcoreError
 
-_IN_MEMORY = 1 << 18
+_IN_MEMORY = 1 << 16
 """Bytes of an array beyond which it moves to a file."""
 
 _AT_ONCE = 4096
