@@ -22,16 +22,16 @@ class _Variation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Images) -> Float32[torch.Tensor, ""]:
         down, across = images[:, :, 1:] - images[:, :, :-1], images[:, :, :, 1:] - images[:, :, :, :-1]
-        ctx.save_for_backward(down, across)
-        sums = (torch.linalg.vector_norm(difference, 1) / max(1, difference.numel()) for difference in (down, across))
-        return torch.stack([*sums]).sum()
+        one, other = (torch.linalg.vector_norm(difference, 1) / max(1, difference.numel()) for difference in (down, across))
+        ctx.save_for_backward(down.sign_(), across.sign_())
+        return torch.add(one, other)
 
     @staticmethod
     def backward(ctx: Any, gradient: Float32[torch.Tensor, ""]) -> Images:  # type: ignore[override]
-        down, across = (difference.sign().mul_(gradient / max(1, difference.numel())) for difference in ctx.saved_tensors)
+        down, across = ctx.saved_tensors
         found = torch.zeros(*across.shape[:3], down.shape[3])
-        found[:, :, 1:] += down
-        found[:, :, :-1] -= down
-        found[:, :, :, 1:] += across
-        found[:, :, :, :-1] -= across
+        for signs, axis in ((down, 2), (across, 3)):
+            share, length = float(gradient) / max(1, signs.numel()), signs.shape[axis]
+            found.narrow(axis, 1, length).add_(signs, alpha=share)
+            found.narrow(axis, 0, length).sub_(signs, alpha=share)
         return found

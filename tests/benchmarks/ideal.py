@@ -127,7 +127,7 @@ def _ignore(done: int) -> None:
     """Show nothing."""
 
 
-def rate(subject: Subject, rounds: int = 5, steps: int = 20) -> dict[str, float]:
+def rate(subject: Subject, rounds: int = 5, steps: int = 60) -> dict[str, float]:
     """Return our steps a second over those of the bare network, forward and backward to the pixels; rounds interleaved."""
     recipe, (light, norms) = recipe_of(IdealOptions()), folded(subject.network, subject.preprocess.image_size)
     network = PixelNetwork(replace(subject, network=light))
