@@ -5,7 +5,7 @@
 A block of shell is an exhibit where a comment above it says what it makes:
 
     <!-- makes pictures/map.jpg from map/map.png -->     the picture on the page, and the file that the commands write
-    <!-- figures -->                                     the output shown in the block, and the table after it
+    <!-- figures -->                                     the output shown in the block, and the tables after it
 
 A percentage in a table belongs to the output line, or else the command, that holds the name in the row's first cell (and the
 name in the table's first heading where that is written as code). Times and speeds are of the machine and not compared.
@@ -31,7 +31,14 @@ import numpy as np
 from PIL import Image
 from shell_blocks import ROOT, Block, blocks, pages
 
-NOT_AT_HAND = ("is not in the cache", "is not a directory", "there is no such", "does not exist", "is not on this computer")
+NOT_AT_HAND = (
+    "is not in the cache",
+    "is not a directory",
+    "there is no such",
+    "does not exist",
+    "is not on this computer",
+    "is no folder",
+)
 """What an error says where an exhibit's weights or data are missing."""
 
 OF_THE_MACHINE = re.compile(r"\d[\d.,]* ?(?:s|ms|images/s|MB)\b|\(images/s: [^)]*\)|float32 \d+")
@@ -45,7 +52,9 @@ class NotAtHandError(Exception):
 def main() -> int:
     """Rebuild or check the exhibits that were asked for; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of datasets")
+    parser.add_argument(
+        "--photos", action="append", type=Path, default=[], metavar="DIR", help="folder of datasets; may be repeated"
+    )
     parser.add_argument("--weights", type=Path, metavar="DIR", help="folder of networks")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where commands run; kept  [default: a temporary folder]")
     parser.add_argument("--only", action="append", default=[], metavar="PAGE[:ROW]", help="this alone; may be repeated")
@@ -81,12 +90,12 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def lay_out(work: Path, photos: Path | None, weights: Path | None) -> None:
+def lay_out(work: Path, photos: Sequence[Path], weights: Path | None) -> None:
     """Make a folder for each page, with the data and the networks in it by name."""
     for page in pages():
         place = work / page.stem
         (place / "weights").mkdir(parents=True, exist_ok=True)
-        sources = [(place, ROOT / "docs"), *((place, folder) for folder in sorted(photos.iterdir() if photos else ()))]
+        sources = [(place, ROOT / "docs"), *((place, data) for folder in photos for data in sorted(folder.iterdir()))]
         sources += [(place / "weights", folder) for folder in sorted(weights.iterdir() if weights else ())]
         for folder, source in sources:
             if not (folder / source.name).exists():
@@ -180,19 +189,22 @@ def agree(ours: Sequence[float], theirs: Sequence[float], tolerance: float) -> b
 
 
 def table_differences(after: str, told: Sequence[tuple[str, str]], tolerance: float) -> Iterator[str]:
-    """Compare the first table after a block with what its commands printed, row by row."""
-    table = re.search(r"(?:^\|.*\n)+", after, re.M)
-    if table is None:
-        return
-    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].strip().splitlines()]
-    kind = [head[0].strip("`")] if head[0].startswith("`") else []
-    for row in rows:
-        names = [re.sub(r"[`*]", "", row[0]).partition(",")[0], *kind]
-        lines = [line for command, line in told if all(name in f"{command} {line}" for name in names)]
-        for cell in row[1:]:
-            share = re.search(r"(\d[\d.]*) %", cell)
-            if share is not None and not any(close(float(share[1]), line, tolerance) for line in lines):
-                yield f"{row[0]}: {share[0]} on the page, and in no line of output that names it"
+    """Compare the tables after a block with what its commands printed, row by row."""
+    for table in re.findall(r"(?:^\|.*\n)+", after, re.M):
+        head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+        kind = [head[0].strip("`")] if head[0].startswith("`") else []
+        for row in rows:
+            lines = _lines_of([re.sub(r"[`*]", "", row[0]).partition(",")[0], *kind], told)
+            for cell in row[1:]:
+                share = re.search(r"(\d[\d.]*) %", cell)
+                if share is not None and not any(close(float(share[1]), line, tolerance) for line in lines):
+                    yield f"{row[0]}: {share[0]} on the page, and in no line of output that names it"
+
+
+def _lines_of(names: Sequence[str], told: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the lines of output that hold all names, or else those of the commands that do."""
+    own = [line for _, line in told if all(name in line for name in names)]
+    return own or [line for command, line in told if all(name in f"{command} {line}" for name in names)]
 
 
 def close(figure: float, line: str, tolerance: float) -> bool:

@@ -43,6 +43,15 @@ def test_a_table_is_compared_row_by_row(rebuild: ModuleType) -> None:
     assert [line.partition(":")[0] for line in rebuild.table_differences(table, told, 1.0)] == ["two"]
 
 
+def test_every_table_is_compared_with_the_lines_that_name_its_rows(rebuild: ModuleType) -> None:
+    tables = (
+        "| `linear` | a |\n|---|---|\n| one | 90.0 % |\n| two | 80.0 % |\n\n| `knn` | a |\n|---|---|\n| one | 70.0 % |\n"
+    )
+    told = [("tl compare a --backbones one,two", line) for line in ("one linear 90 %", "two linear 80 %", "one knn 60 %")]
+    found = list(rebuild.table_differences(tables, told, 1.0))
+    assert found == ["one: 70.0 % on the page, and in no line of output that names it"]
+
+
 def test_networks_at_hand_are_named_by_their_place(rebuild: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "weights" / "resnet50").mkdir(parents=True)
     words = ["tl", "compare", "photos", "--backbones", "mini,timm/resnet50"]
