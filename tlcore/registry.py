@@ -90,7 +90,7 @@ class Registry:
     Examples:
         >>> registry = Registry()
         >>> [offer.spec.name for offer in registry.offers("head")]
-        ['auto', 'cosine', 'knn', 'linear', 'mlp', 'prototype']
+        ['auto', 'cosine', 'discriminant', 'knn', 'linear', 'mlp', 'prototype']
     """
 
     def __init__(self, modules: Sequence[ModuleType] = (), *, installed: bool = True, disabled: Iterable[str] = ()) -> None:

@@ -170,7 +170,7 @@ def at_its_bound(value: float, worth: float) -> Estimate:
         worth: how many independent images it is worth; see `worth_of`.
 
     Examples:
-        >>> print(at_its_bound(1.0, 10))
+        >>> print(at_its_bound(1.0, 10.0))
         1.000 [0.722, 1.000]
     """
     missed = NORMAL_975**2 / (worth + NORMAL_975**2)

@@ -70,14 +70,18 @@ def make_frame(image: Image.Image, name: str, preprocess: Preprocess) -> Frame:
         resized = image.resize((min(columns, kept[0]), min(rows, kept[1])), resampling, box=box)
     else:
         resized = image if image.size == (columns, rows) else image.resize((columns, rows), resampling)
+    (top, left), (row, column), (seen_height, seen_width) = _overlap((resized.height, resized.width), (height, width))
+    seen = slice(row, row + seen_height), slice(column, column + seen_width)
     mask = np.zeros((height, width), bool)
-    _, (row, column), (seen_height, seen_width) = _overlap((resized.height, resized.width), (height, width))
-    mask[row : row + seen_height, column : column + seen_width] = True
+    mask[seen] = True
+    # The preprocessing resizes only what it needs, and rounds one value in a thousand the other way.
+    pixels = np.array(resized)
+    pixels[top : top + seen_height, left : left + seen_width] = preprocess.pixels(image)[seen]
     return Frame(
         name=name,
         original_size=image.size,
-        pixels=np.asarray(resized),
-        inputs=preprocess.pixels(resized),
+        pixels=pixels,
+        inputs=preprocess.pixels(Image.fromarray(pixels)),
         mask=mask,
         preprocess=preprocess,
     )
