@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float32, UInt8
 
 from tlcore.errors import VisualizationError
+from tlcore_visualizers.borrowed import captured
 from tlcore_visualizers.descent import Descent
-from tlcore_visualizers.objective import Objective, Tap, likeness
+from tlcore_visualizers.layers import Layer
+from tlcore_visualizers.objective import LayerObjective, Objective, Outputs, likeness
 from tlcore_visualizers.parameterisation import Images, Parameterisation
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels
 from tlcore_visualizers.recipe import Recipe
@@ -33,8 +35,7 @@ class Task:
         network: from pixels to logits.
         places: where it can be compared with what it remembers.
         objective: what is made small.
-        taps: the layers the objective and diversity read.
-        diverse_layer: by which several images are kept unlike; empty for one image.
+        diverse_layer: by which several images are kept unlike; None for one image.
         diversity: its weight.
         recipe: the settings.
         frames: whether to keep how it came about.
@@ -43,11 +44,16 @@ class Task:
     network: PixelNetwork
     places: list[Place]
     objective: Objective
-    taps: list[str]
-    diverse_layer: str
+    diverse_layer: Layer | None
     diversity: float
     recipe: Recipe
     frames: bool
+
+    @property
+    def watched(self) -> set[str]:
+        """Names of the layers that the objective and diversity read."""
+        objective = self.objective.layer if isinstance(self.objective, LayerObjective) else None
+        return {layer.name for layer in (objective, self.diverse_layer) if layer is not None}
 
 
 @dataclass
@@ -90,13 +96,13 @@ def draw(task: Task, drawing: Drawing, *, deadline: float | None, step: Callable
     every = max(1, recipe.steps // FRAMES)
     remembered = Remembered(task.places, recipe.remembered)
     with (
-        Tap().on(task.network.network, task.taps) as tap,
+        captured(task.network.network, task.watched) as outputs,
         dropping(task.network.network, recipe.drop, generator),
         remembered.listening(),
     ):
         for index in range(recipe.steps):
             images = drawing.parameterisation.images()
-            loss = _loss(task, images, views(images, recipe.views, noise=_noise(index, recipe)), tap)
+            loss = _loss(task, images, views(images, recipe.views, noise=_noise(index, recipe)), outputs)
             loss = loss + remembered.loss()
             if not torch.isfinite(loss):
                 raise VisualizationError(_not_finite(index))
@@ -116,18 +122,18 @@ def _not_finite(index: int) -> str:
     return f"the image became NaN at step {index}; a smaller learning_rate keeps it whole"
 
 
-def _loss(task: Task, images: Images, views: ViewTensor, tap: Tap) -> Float32[torch.Tensor, ""]:
+def _loss(task: Task, images: Images, views: ViewTensor, outputs: Outputs) -> Float32[torch.Tensor, ""]:
     recipe = task.recipe
     logits = task.network(views)
-    loss = task.objective(logits, tap).mean()
+    loss = task.objective(logits, outputs).mean()
     if recipe.tv:
         loss = loss + recipe.tv * total_variation(images)
     if recipe.l2:
         loss = loss + recipe.l2 * ((images - 0.5) ** 2).mean()
     if recipe.blur:
         loss = loss + recipe.blur * ((images - blurred(images, 1.0)) ** 2).mean()
-    if task.diverse_layer:
-        maps = tap.maps[task.diverse_layer]
+    if task.diverse_layer is not None:
+        maps = task.diverse_layer.grid(outputs[task.diverse_layer.name])
         loss = loss + task.diversity * likeness(maps[:: recipe.views])
     return loss
 

@@ -14,10 +14,11 @@ from PIL import Image
 
 from tlcore.images import decode_image, encode_png
 from tlcore.visualizer import Picture, Subject, Visualization, VisualizationRequest, file_name
+from tlcore_visualizers.borrowed import captured
 from tlcore_visualizers.drawing import Drawing
 from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.natural import NaturalImages, natural_images
-from tlcore_visualizers.objective import ClassObjective, LayerObjective, Objective, Tap
+from tlcore_visualizers.objective import ClassObjective, LayerObjective, Objective
 from tlcore_visualizers.pixel_network import PixelNetwork, to_tensor
 from tlcore_visualizers.score import judged_by, mark, probability, score
 from tlcore_visualizers.spectrum import natural_spectrum
@@ -134,9 +135,9 @@ class Gallery:
     def _answers(self, objective: LayerObjective, images: UInt8[np.ndarray, "images height width 3"]) -> np.ndarray:
         height, width = self._network.image_size
         saved = [self._subject.preprocess.pixels(Image.fromarray(pixels)) for pixels in images]
-        with Tap().on(self._network.network, [objective.layer]) as tap, torch.inference_mode():
+        with captured(self._network.network, [objective.layer.name]) as outputs, torch.inference_mode():
             self._network(to_tensor(np.stack(saved).reshape(-1, height, width, 3)))
-            return objective.activation(tap).numpy()
+            return objective.activation(outputs).numpy()
 
     @cached_property
     def _natural(self) -> NaturalImages | None:

@@ -24,7 +24,8 @@ from tlcore_visualizers.drawing import Drawing, Task, draw
 from tlcore_visualizers.folded import folded
 from tlcore_visualizers.gallery import Gallery, Portrait
 from tlcore_visualizers.ideal_options import IdealOptions
-from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_objective, map_layers
+from tlcore_visualizers.layers import Layer, find_layers
+from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_objective
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Parameterisation, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import Recipe, recipe_of
@@ -85,7 +86,7 @@ class IdealImage(Visualizer):
     def _portraits(self, subject: Subject, request: VisualizationRequest) -> list[Portrait]:
         options, recipe = self._options, recipe_of(self._options)
         if options.layer:
-            layers = map_layers(subject.network, subject.preprocess.image_size)
+            layers = find_layers(subject.network, subject.preprocess.image_size)
             objective = layer_objective(
                 subject.name, layers, layer=options.layer, channel=options.channel,
                 direction=options.direction, neuron=options.neuron,
@@ -105,18 +106,14 @@ class IdealImage(Visualizer):
         ]
 
     def _task(self, network: PixelNetwork, where: list[Place], portrait: Portrait, recipe: Recipe, frames: bool) -> Task:
-        taps, diverse = [], ""
-        if isinstance(portrait.objective, LayerObjective):
-            taps.append(portrait.objective.layer)
+        diverse: Layer | None = None
         if self._options.count > 1 and self._options.diversity:
-            layers = [*map_layers(network.network, network.image_size)]
-            diverse = layers[len(layers) * 2 // 3] if layers else ""
-            taps.append(diverse)
+            layers = find_layers(network.network, network.image_size)
+            diverse = layers[len(layers) * 2 // 3] if layers else None
         return Task(
             network=network,
             places=where,
             objective=portrait.objective,
-            taps=[*dict.fromkeys(filter(None, taps))],
             diverse_layer=diverse,
             diversity=self._options.diversity,
             recipe=recipe,
@@ -169,4 +166,4 @@ def _report(request: VisualizationRequest, stage: str, total: int, done: int) ->
 def _layer_title(objective: LayerObjective) -> str:
     channels = ", ".join(f"{channel}" for channel in objective.weights)
     what = "channel" if len(objective.weights) == 1 else "channels"
-    return f"{objective.layer} {what} {channels}{' neuron' if objective.middle else ''}"
+    return f"{objective.layer.name} {what} {channels}{' neuron' if objective.middle else ''}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import torch
@@ -12,10 +11,14 @@ import torch.nn.functional as F
 from jaxtyping import Float32
 
 from tlcore.errors import OptionError, did_you_mean
+from tlcore_visualizers.layers import Layer
 from tlcore_visualizers.recipe import Loss
 
 Logits = Float32[torch.Tensor, "images classes"]
 Losses = Float32[torch.Tensor, " images"]
+
+Outputs = Mapping[str, torch.Tensor]
+"""What layers gave in the last run of a network, by name, as `captured` has it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class ClassObjective:
     weights: Mapping[int, float]
     loss: Loss
 
-    def __call__(self, logits: Logits, tap: Tap) -> Losses:
+    def __call__(self, logits: Logits, outputs: Outputs) -> Losses:
         """Return one loss per image."""
         wanted = torch.stack([weight * logits[:, index] for index, weight in self.weights.items()]).sum(dim=0)
         if self.loss == "logit":
@@ -47,22 +50,22 @@ class LayerObjective:
     """What channels of a layer answer, in one direction.
 
     Attributes:
-        layer: its name in the network.
+        layer: of the network.
         weights: channel to weight.
         middle: only the middle of its map counts, one neuron, not its mean.
     """
 
-    layer: str
+    layer: Layer
     weights: Mapping[int, float]
     middle: bool = False
 
-    def __call__(self, logits: Logits, tap: Tap) -> Losses:
+    def __call__(self, logits: Logits, outputs: Outputs) -> Losses:
         """Return one loss per image."""
-        return -self.activation(tap)
+        return -self.activation(outputs)
 
-    def activation(self, tap: Tap) -> Float32[torch.Tensor, " images"]:
+    def activation(self, outputs: Outputs) -> Float32[torch.Tensor, " images"]:
         """Return what it is to be made large."""
-        maps = tap.maps[self.layer]
+        maps = self.layer.grid(outputs[self.layer.name])
         norm = sum(weight**2 for weight in self.weights.values()) ** 0.5
         chosen = torch.stack([weight / norm * maps[:, channel] for channel, weight in self.weights.items()]).sum(dim=0)
         if self.middle:
@@ -71,83 +74,38 @@ class LayerObjective:
 
 
 Objective = ClassObjective | LayerObjective
-"""What is to be made small: called with logits and a `Tap`, it returns one loss per image."""
-
-
-@dataclass
-class Tap:
-    """Keeps what named layers gave in the last run of a network.
-
-    Attributes:
-        maps: layer name to (images, channels, rows, columns).
-    """
-
-    maps: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    @contextmanager
-    def on(self, network: torch.nn.Module, layers: list[str]) -> Iterator[Tap]:
-        """Listen to layers of a network within the block; nothing is left behind."""
-        modules = dict(network.named_modules())
-        handles = [modules[layer].register_forward_hook(self._keep(layer)) for layer in layers]
-        try:
-            yield self
-        finally:
-            for handle in handles:
-                handle.remove()
-            self.maps.clear()
-
-    def _keep(self, layer: str):  # type: ignore[no-untyped-def]  # the type of a hook is torch's own
-        def hook(module: torch.nn.Module, arguments: object, output: torch.Tensor) -> None:
-            self.maps[layer] = output
-
-        return hook
-
-
-def map_layers(network: torch.nn.Module, size: tuple[int, int]) -> dict[str, int]:
-    """Return the layers that give (images, channels, rows, columns), in the order they run, with their channels."""
-    found: dict[str, int] = {}
-
-    def listen(name: str):  # type: ignore[no-untyped-def]
-        def hook(module: torch.nn.Module, arguments: object, output: object) -> None:
-            if isinstance(output, torch.Tensor) and output.ndim == 4:
-                found[name] = output.shape[1]
-
-        return hook
-
-    handles = [module.register_forward_hook(listen(name)) for name, module in network.named_modules() if name]
-    try:
-        with torch.inference_mode():
-            network(torch.zeros(1, 3, *size))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+"""What is to be made small: called with logits and what listened-to layers gave, by name, it returns one loss per image."""
 
 
 def layer_objective(
-    name: str, layers: Mapping[str, int], *, layer: str, channel: int | None, direction: str, neuron: bool
+    name: str, layers: Sequence[Layer], *, layer: str, channel: int | None, direction: str, neuron: bool
 ) -> LayerObjective:
     """Return the objective that options name.
 
     Args:
         name: of the network, for errors.
-        layers: as `map_layers` returns them.
+        layers: as `find_layers` returns them.
         layer, channel, direction, neuron: the options.
 
     Raises:
         OptionError: no such layer or channel, or the direction cannot be read.
     """
-    if layer not in layers:
-        hint = did_you_mean(layer, layers) or ";"
-        some = ", ".join([*layers][:3])
-        raise OptionError(f"{name} has no layer {layer!r}{hint} it has {len(layers)} with maps: {some}, ... {[*layers][-1]}")
+    named = {found.name: found for found in layers}
+    if layer not in named:
+        hint = did_you_mean(layer, named) or ";"
+        raise OptionError(f"{name} has no layer {layer!r}{hint} it has {len(named)} with maps: {_some([*named])}")
+    chosen = named[layer]
     if (channel is None) == (not direction):
-        raise OptionError(f"layer {layer!r} needs a channel (0 to {layers[layer] - 1}) or a direction, one of the two")
+        raise OptionError(f"layer {layer!r} needs a channel (0 to {chosen.channels - 1}) or a direction, one of the two")
     weights = {channel: 1.0} if channel is not None else read_direction(direction)
-    wrong = [index for index in weights if index >= layers[layer]]
+    wrong = [index for index in weights if index >= chosen.channels]
     if wrong:
-        raise OptionError(f"layer {layer!r} of {name} has channels 0 to {layers[layer] - 1}, there is no {wrong[0]}")
-    return LayerObjective(layer, weights, neuron)
+        raise OptionError(f"layer {layer!r} of {name} has channels 0 to {chosen.channels - 1}, there is no {wrong[0]}")
+    return LayerObjective(chosen, weights, neuron)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{', '.join(names[:3])}, ... {names[-1]}"
 
 
 def read_direction(text: str) -> dict[int, float]:

@@ -134,7 +134,7 @@ def rate(subject: Subject, rounds: int = 5, steps: int = 60) -> dict[str, float]
     objective = ClassObjective({0: 1.0}, "margin")
     bare_times, own_times = [], []
     pixels = torch.rand(recipe.views, 3, *network.image_size, generator=torch.Generator().manual_seed(0))
-    task = Task(network=network, places=places(light, norms), objective=objective, taps=[], diverse_layer="", diversity=0.0,
+    task = Task(network=network, places=places(light, norms), objective=objective, diverse_layer=None, diversity=0.0,
                 recipe=recipe_of(IdealOptions(steps=steps)), frames=False)  # fmt: skip
     inputs = pixels.contiguous(memory_format=torch.channels_last)
     for round_ in range(rounds + 1):

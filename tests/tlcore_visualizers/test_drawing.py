@@ -12,7 +12,7 @@ from tlcore.testing.visualizers import small_subject
 from tlcore_visualizers.descent import Descent
 from tlcore_visualizers.drawing import dropping
 from tlcore_visualizers.ideal_options import IdealOptions
-from tlcore_visualizers.objective import ClassObjective, Tap, likeness, map_layers, read_direction
+from tlcore_visualizers.objective import ClassObjective, likeness, read_direction
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels, to_tensor
 from tlcore_visualizers.recipe import PRESETS, recipe_of
@@ -180,7 +180,7 @@ def test_views_are_where_torch_s_own_grid_has_them() -> None:
 )  # fmt: skip
 def test_losses_of_known_logits(loss: str, expected: float) -> None:
     objective = ClassObjective({0: 1.0}, loss)  # type: ignore[arg-type]
-    assert float(objective(torch.tensor([[2.0, 1.0, 0.0]]), Tap())[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(objective(torch.tensor([[2.0, 1.0, 0.0]]), {})[0]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_likeness_of_the_same_and_of_others() -> None:
@@ -191,9 +191,8 @@ def test_likeness_of_the_same_and_of_others() -> None:
     assert float(likeness(others)) == pytest.approx(0)
 
 
-def test_directions_and_layers() -> None:
+def test_a_direction_without_a_weight_is_one_channel() -> None:
     assert read_direction("4") == {4: 1.0}
-    assert map_layers(small_subject().network, (64, 64)) == {"0": 8, "1": 8, "2": 8, "3": 16, "4": 16, "5": 16}
 
 
 def test_dropped_channels_come_back() -> None:
