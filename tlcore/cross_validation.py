@@ -46,19 +46,20 @@ def cross_validate(
     Raises:
         DatasetError: too many folds, or a fold whose training images are of one class.
     """
-    samples = tuple(sample for part in features.values() for sample in part.samples)
+    parts = tuple(features.values())
     probabilities = cross_validated_probabilities(
-        samples,
-        np.concatenate([part.features for part in features.values()]),
+        tuple(sample for part in parts for sample in part.samples),
+        np.concatenate([part.features for part in parts]),
         head,
         class_names,
+        views=tuple(np.concatenate(view) for view in zip(*(part.views for part in parts), strict=True)),
         folds=folds,
         validation=validation,
         seed=seed,
         together=together,
         progress=progress,
     )
-    return measure(probabilities, np.concatenate([part.labels for part in features.values()]), class_names)
+    return measure(probabilities, np.concatenate([part.labels for part in parts]), class_names)
 
 
 def cross_validated_probabilities(
@@ -70,10 +71,18 @@ def cross_validated_probabilities(
     folds: int,
     validation: float,
     seed: int,
+    views: Sequence[Float32[np.ndarray, "images features"]] = (),
     together: Iterable[Sequence[str]] = (),
     progress: Progress = silent,
 ) -> Float32[np.ndarray, "images classes"]:
-    """Return what a head fitted on the other folds says of each image; the arguments are those of `cross_validate`."""
+    """Return what a head fitted on the other folds says of each image.
+
+    Args:
+        samples: the images.
+        rows: features of each, by which it is judged.
+        views: features of each view to learn from, as rows; none where `rows` are that.
+        head, class_names, folds, validation, seed, together, progress: as in `cross_validate`.
+    """
     sets = tuple(together)
     labels = np.array([sample.label for sample in samples], np.int64)
     position = {sample.name: index for index, sample in enumerate(samples)}
@@ -87,7 +96,7 @@ def cross_validated_probabilities(
         if len(np.unique(labels[train])) < 2:
             raise DatasetError(f"fold {fold + 1} of {folds} would learn from images of one class; use fewer folds")
         fit = head.fit(
-            HeadData(features=rows[train], labels=labels[train]),
+            HeadData.of_views([view[train] for view in views or (rows,)], labels[train]),
             HeadData(features=rows[held], labels=labels[held]),
             len(class_names),
             seed=seed,

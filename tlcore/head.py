@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,16 @@ class HeadData:
     features: Float32[np.ndarray, "images features"]
     labels: Int64[np.ndarray, " images"]
     shown: Int64[np.ndarray, " images"] | None = None
+
+    @classmethod
+    def of_views(
+        cls, views: Sequence[Float32[np.ndarray, "images features"]], labels: Int64[np.ndarray, " images"]
+    ) -> HeadData:
+        """Return every view of every image as a row, view after view; one view's rows are images of their own."""
+        if len(views) == 1:
+            return cls(features=views[0], labels=labels)
+        images = np.arange(len(labels), dtype=np.int64)
+        return cls(features=np.concatenate(views), labels=np.tile(labels, len(views)), shown=np.tile(images, len(views)))
 
     @property
     def images(self) -> Int64[np.ndarray, " images"]:

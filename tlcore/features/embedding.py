@@ -77,8 +77,8 @@ class Embedding:
         parts = {name: self._features.select(dataset.splits.get(name, ())) for name in SPLITS}
         if not self._layers or not parts["train"].samples:
             return parts
-        rows, labels = parts["train"].examples
-        columns = relevant_features(rows, labels, len(dataset.class_names), KEPT * self._own_size)
+        examples = parts["train"].examples
+        columns = relevant_features(examples.features, examples.labels, len(dataset.class_names), KEPT * self._own_size)
         self.backbone = LayeredBackbone(self.backbone, self._layers, columns)
         return {name: part.keep(columns) for name, part in parts.items()}
 

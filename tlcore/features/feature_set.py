@@ -16,6 +16,7 @@ from tlcore.errors import ImageError, TlcoreError
 from tlcore.features.decoding import Decoder, decode_all
 from tlcore.features.feature_cache import FeatureCache
 from tlcore.features.views import STANDARD, View
+from tlcore.head import HeadData
 from tlcore.progress import Progress, ProgressEvent, silent
 
 BATCH_SIZE = OWN_BATCH
@@ -53,11 +54,9 @@ class FeatureSet:
         return tuple(sample.name for sample in self.samples)
 
     @property
-    def examples(self) -> tuple[Float32[np.ndarray, "rows features"], Int64[np.ndarray, " rows"]]:
-        """What a head learns from: every view of every image as a row, view after view, and the rows' labels."""
-        if not self.views:
-            return self.features, self.labels
-        return np.concatenate(self.views), np.tile(self.labels, len(self.views))
+    def examples(self) -> HeadData:
+        """What a head learns from: every view to learn from of every image."""
+        return HeadData.of_views(self.views or (self.features,), self.labels)
 
     def keep(self, columns: Sequence[int]) -> FeatureSet:
         """Return the same samples with some of the features."""

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from tlcore.backbone import Backbone
 from tlcore.cross_validation import cross_validate
 from tlcore.data.preparation import PreparedData, admit, divide
@@ -103,12 +101,8 @@ def _embedding(backbone: Backbone, options: TrainOptions, cache_directory: Path 
 
 
 def _fit(head: Head, features: Mapping[str, FeatureSet], classes: int, seed: int, progress: Progress) -> HeadFit:
-    rows, labels = features["train"].examples
-    images = np.arange(len(features["train"].samples), dtype=np.int64)
-    shown = np.tile(images, len(rows) // max(1, len(images)))
-    train = HeadData(features=rows, labels=labels, shown=shown)
     validation = HeadData(features=features["validation"].features, labels=features["validation"].labels)
-    return head.fit(train, validation, classes, seed=seed, progress=progress)
+    return head.fit(features["train"].examples, validation, classes, seed=seed, progress=progress)
 
 
 def _cross_validated(

@@ -61,8 +61,6 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if self.folds is not None and self.split_from is not None:
             raise OptionError("folds divide the dataset anew; give either folds or a bundle to take the split from")
-        if self.folds is not None and self.views != "one":
-            raise OptionError(f"folds measure one view of each image; leave out either folds or views {self.views!r}")
         if self.folds is not None and self.layers is not None:
             raise OptionError(
                 "folds would measure features chosen on the images they test; leave out either folds or layers"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from PIL import Image
 from tests.conftest import UNTRAINED, draw_shape
 from tests.tlcore.features.test_feature_set import INFO, KEY, Means, samples
 from tlcore import Classifier, ExportOptions, Registry, TrainResult, evaluate, export_onnx, predict, train
+from tlcore.cross_validation import cross_validate
 from tlcore.engines import own_engine
 from tlcore.errors import OptionError
 from tlcore.export import graph
 from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.features.feature_cache import FeatureCache
-from tlcore.features.feature_set import Extraction
+from tlcore.features.feature_set import Extraction, FeatureSet
 from tlcore.features.views import FLIPPED, STANDARD, View, parse_views
+from tlcore.head import FittedHead, Head, HeadData, HeadFit
 from tlcore.progress import silent
 
 
@@ -52,9 +55,10 @@ def test_each_view_is_a_row_to_learn_from_and_the_answer_is_their_mean() -> None
     given = samples(5)
     extractor = Extractor(Means(), FeatureOptions(views="flip"), samples=given)
     found = extractor.extract(given, learning=True)
-    rows, labels = found.examples
-    assert rows.shape == (10, 3)
-    assert labels.tolist() == found.labels.tolist() * 2
+    examples = found.examples
+    assert examples.features.shape == (10, 3)
+    assert examples.labels.tolist() == found.labels.tolist() * 2
+    assert examples.images.tolist() == [0, 1, 2, 3, 4] * 2
     np.testing.assert_allclose(found.features, (found.views[0] + found.views[1]) / 2)
     assert np.array_equal(found.select(given[2:4]).views[1], found.views[1][2:4])
 
@@ -63,7 +67,7 @@ def test_crops_are_learnt_from_and_not_asked() -> None:
     given = samples(5)
     extractor = Extractor(Means(), FeatureOptions(views="crops:3"), samples=given)
     found = extractor.extract(given, learning=True)
-    assert found.examples[0].shape == (20, 3)
+    assert found.examples.features.shape == (20, 3)
     plain = Extractor(Means(), FeatureOptions(), samples=given).extract(given)
     assert np.array_equal(found.features, plain.features)
 
@@ -100,6 +104,58 @@ def test_training_evaluating_predicting_and_exporting_average_over_mirror_images
     np.testing.assert_allclose(Classifier(exported).run(pixels, ("probabilities",))["probabilities"], expected, atol=1e-5)
 
 
-def test_folds_with_views_are_refused() -> None:
-    with pytest.raises(OptionError, match="folds measure one view of each image"):
-        replace(UNTRAINED, views="flip", folds=3)
+class Nearest(FittedHead):
+    def __init__(self, train: HeadData) -> None:
+        self._train = train
+
+    @property
+    def classes(self) -> int:
+        return 2
+
+    def compute_logits(self, features: np.ndarray) -> np.ndarray:
+        nearest = np.abs(self._train.features[None, :, 0] - features[:, None, 0]).argmin(axis=1)
+        return np.eye(2, dtype=np.float32)[self._train.labels[nearest]]
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+
+class NearestExample(Head):
+    """Answers with the label of the nearest row it was shown; keeps what it was shown and asked."""
+
+    def __init__(self) -> None:
+        self.shown: list[HeadData] = []
+
+    def compute_fit(self, train: HeadData, validation: HeadData, classes: int, *, seed: int, progress: Progress) -> HeadFit:
+        self.shown.append(train)
+        return HeadFit(head=Nearest(train), validation_logits=None)
+
+    def restore(self, tensors: Mapping[str, np.ndarray]) -> FittedHead:
+        raise NotImplementedError
+
+
+def test_each_fold_learns_from_the_views_of_its_own_training_images_and_answers_by_the_mean() -> None:
+    given = tuple(samples(12))
+    own = np.arange(12, dtype=np.float32)[:, None]
+    plus, minus = own + 100, own - 100
+    parts = {
+        name: FeatureSet(samples=given[part], digests=("",) * 6, features=own[part], views=(plus[part], minus[part]))
+        for name, part in {"train": slice(0, 6), "test": slice(6, 12)}.items()
+    }
+    head = NearestExample()
+    metrics = cross_validate(parts, head, ["even", "odd"], folds=3, validation=0.0, seed=0)
+    assert np.sum(metrics.confusion) == 12
+    learnt = []
+    for data in head.shown:
+        images = (data.features[:, 0] % 100).astype(int).tolist()
+        assert images[:8] == images[8:] and len(set(images)) == 8, "eight images, each in both views"
+        assert data.labels.tolist() == [image % 2 for image in images]
+        assert data.images.tolist() == [*range(8)] * 2
+        learnt += images[:8]
+    assert sorted(learnt) == sorted([*range(12)] * 2), "each image is learnt from in two folds of three, and tested in one"
+
+
+def test_folds_with_views_from_photos_to_bundle(shapes: Path, registry: Registry, tmp_path: Path) -> None:
+    result = train(str(shapes), tmp_path / "bundle", replace(UNTRAINED, views="flip", folds=2), registry=registry)
+    assert np.sum(result.metrics["cross-validation"].confusion) == sum(result.counts.values())
+    assert result.bundle.record.backbone["views"] == "flip"
