@@ -43,6 +43,7 @@ class World:
 WORLDS = (
     World("good", 3.2, 1.0),
     World("too-sure", 3.2, 1.7),
+    World("too-shy", 3.2, 0.6),
     World("middling", 1.5, 1.0),
     World("weak", 0.7, 1.0),
     World("one-in-ten", 1.5, 1.0, (0.9, 0.1)),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from tlcore.evaluation.intervals import Estimate, bootstrap
+from tlcore.evaluation.intervals import Estimate
 from tlcore.evaluation.predictions import Predictions
 from tlcore.metrics import Share
 
 BINS = 15
 """Bins of equal width between 0 and 1, as in Guo et al. 2017."""
+
+_MOST_FACTOR = 20.0
+"""A calibration error that is this many times what was measured is not looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +69,12 @@ def error_interval(
     """Return the expected calibration error with its interval.
 
     The error is a mean of absolute values, so that it comes out too large with few images, above 0 even of a perfectly
-    calibrated model, and a plain bootstrap of it misses the truth. So the interval is the bootstrap's distribution reflected
-    about the estimate, and it reaches down to 0 where a perfectly calibrated model would show as large an error in one of
-    20 samples of this size (consistency resampling): below 0 there is nothing, so that all 5 % lie on one side.
+    calibrated model, and a bootstrap of it misses the truth. So the interval holds the true errors that what was measured
+    does not refuse (Neyman 1937, the inversion of a test): from one that would show as large an error in 2.5 % of samples of
+    this size to one that would show as small an error in 2.5 %. A true error is the measured one of every bin times one
+    factor; samples vary in how many images fall into a bin, and how many of these are right. A true error so small that a
+    perfectly calibrated model shows more in 97.5 % of samples is not refused for a small measure, so that its 5 % lie on one
+    side; 0 is refused by drawing answers as likely to be right as they are said to be (consistency resampling).
 
     Source: Guo et al. 2017, On calibration of modern neural networks; Bröcker and Smith 2007, Increasing the reliability of
     reliability diagrams.
@@ -75,37 +82,65 @@ def error_interval(
     Args:
         confidence: probability of each image's likeliest class.
         correct: whether it is the true one.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: samples to draw.
+        seed: of the drawing.
     """
     bins = bin_of(confidence)
-
-    def error(rows: np.ndarray) -> np.ndarray:
-        return _errors(bins[rows], confidence[rows] - correct[rows])[np.newaxis]
-
-    found = bootstrap(error, len(bins), resamples=resamples, seed=seed, method="percentile")[0]
-    if found.low is None or found.high is None:
-        return found
-    consistent = _consistent_error(bins, confidence, resamples, seed)
-    low = max(0.0, 2 * found.value - found.high) if found.value > consistent else 0.0
-    high = max(found.value, 2 * found.value - found.low)
-    return Estimate(found.value, low, high, "bootstrap reflected")
-
-
-def _consistent_error(bins: np.ndarray, confidence: np.ndarray, resamples: int, seed: int) -> float:
-    """Return what one in 20 samples of a perfectly calibrated model with these confidences exceeds."""
+    gaps = np.bincount(bins, confidence - correct, minlength=BINS)
+    error = float(_errors(gaps[np.newaxis], len(bins))[0])
+    if len(bins) < 2:
+        return Estimate(error, None, None, "none")
     random = np.random.default_rng([seed, 1])
-    errors = [
-        _errors(bins[np.newaxis], (confidence - (random.random(len(bins)) < confidence))[np.newaxis])[0]
-        for _ in range(resamples)
-    ]
-    return float(np.quantile(errors, 0.95))
+    images = np.bincount(bins, minlength=BINS)
+    drawn = random.multinomial(len(bins), images / len(bins), resamples) / np.maximum(images, 1)
+    noise = _deviation(bins, confidence, correct) * random.standard_normal((resamples, BINS))
+
+    def quantile(factor: float, level: float) -> float:
+        return float(np.quantile(_errors(factor * gaps * drawn + noise, len(bins)), level))
+
+    def refused(level: float, most: float) -> float:
+        return error * _crossing(lambda factor: quantile(factor, level), error, most=most)
+
+    least = quantile(0.0, 0.025)
+    low = refused(0.95, 1.0) if error > _consistent_error(bins, confidence, resamples, random) else 0.0
+    if low > least:
+        low = max(least, refused(0.975, 1.0))
+    high = max(error, refused(0.025, _MOST_FACTOR))
+    return Estimate(error, low, min(1.0, high), "test inversion")
 
 
-def _errors(bins: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    """Return the expected calibration error of each row: the mean over images of its bin's absolute mean gap."""
-    rows = len(bins)
-    cells = bins + BINS * np.arange(rows)[:, np.newaxis]
-    sums = np.bincount(cells.ravel(), gaps.ravel(), minlength=rows * BINS).reshape(rows, BINS)
-    errors: np.ndarray = np.abs(sums).sum(axis=1) / bins.shape[1]
+def _deviation(bins: np.ndarray, confidence: np.ndarray, correct: np.ndarray) -> Float64[np.ndarray, " bins"]:
+    """Return by how much each bin's sum of gaps varies, as one standard deviation.
+
+    The share that is right is drawn towards the mean confidence by the weight of one image, so that a bin without a mistake
+    still varies.
+    """
+    images = np.bincount(bins, minlength=BINS)
+    expected = np.bincount(bins, confidence, minlength=BINS) / np.maximum(images, 1)
+    right = (np.bincount(bins, correct, minlength=BINS) + expected) / (images + 1)
+    deviation: np.ndarray = np.sqrt(images * right * (1 - right))
+    return deviation
+
+
+def _consistent_error(bins: np.ndarray, confidence: np.ndarray, resamples: int, random: np.random.Generator) -> float:
+    """Return what one in 20 samples of a perfectly calibrated model with these confidences exceeds."""
+    sums = []
+    for _ in range(resamples):
+        gaps = confidence - (random.random(len(bins)) < confidence)
+        sums.append(np.bincount(bins, gaps, minlength=BINS))
+    return float(np.quantile(_errors(np.stack(sums), len(bins)), 0.95))
+
+
+def _crossing(rising: Callable[[float], float], level: float, *, most: float) -> float:
+    """Return where a rising function reaches a level, between 0 and `most`, to one part in a thousand."""
+    below, above = 0.0, most
+    while above - below > 1e-3:
+        middle = (below + above) / 2
+        below, above = (middle, above) if rising(middle) < level else (below, middle)
+    return (below + above) / 2
+
+
+def _errors(gaps: Float64[np.ndarray, "rows bins"], images: int) -> Float64[np.ndarray, " rows"]:
+    """Return each row's expected calibration error from its bins' sums of gaps: the images' mean of absolute mean gaps."""
+    errors: np.ndarray = np.abs(gaps).sum(axis=1) / images
     return errors

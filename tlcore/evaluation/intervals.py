@@ -38,7 +38,7 @@ class Estimate:
         value: the number.
         low, high: the interval's bounds; None where too few images allow none.
         method: how the interval was made: ``"Wilson"``, ``"bootstrap BCa"``, ``"bootstrap percentile"``,
-            ``"bootstrap studentized"``, ``"jackknife logit"``, ``"bootstrap reflected"`` (see
+            ``"bootstrap studentized"``, ``"jackknife logit"``, ``"test inversion"`` (see
             `tlcore.evaluation.calibration`), or ``"none"``.
 
     Examples:
@@ -70,17 +70,14 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high, "method": self.method}
 
 
-def bootstrap(
-    statistic: Statistic, images: int, *, resamples: int, seed: int, method: Literal["BCa", "percentile"] = "BCa"
-) -> list[Estimate]:
-    """Return each measure of a statistic with its bootstrap interval over images.
+def bootstrap(statistic: Statistic, images: int, *, resamples: int, seed: int) -> list[Estimate]:
+    """Return each measure of a statistic with its bootstrap interval over images, BCa up to `BCA_UP_TO`, then percentile.
 
     Args:
         statistic: from positions of images, (resamples, images), to measures, (measures, resamples).
         images: how many there are. One image has no interval; where all resamples agree, the interval is that one number.
         resamples: how many to draw.
         seed: of the drawing.
-        method: of the interval; ``"BCa"`` becomes ``"percentile"`` above `BCA_UP_TO` images.
 
     Source: Efron 1987, Better bootstrap confidence intervals, as `scipy.stats.bootstrap` computes them.
 
@@ -92,7 +89,7 @@ def bootstrap(
     values = statistic(np.arange(images)[np.newaxis])[:, 0]
     if images < 2:
         return [Estimate(float(value), None, None, "none") for value in values]
-    method = method if images <= BCA_UP_TO else "percentile"
+    method: Literal["BCa", "percentile"] = "BCa" if images <= BCA_UP_TO else "percentile"
     low, high = _scipy_interval(statistic, images, method, resamples, seed)
     if method == "BCa" and not np.isfinite([low, high]).all():
         # Measures on which leaving one image out tells nothing have no BCa interval; their percentiles exist always.

@@ -10,7 +10,7 @@ from sklearn import metrics
 from tests.tlcore.evaluation.made import made_predictions
 from tlcore.errors import TlcoreError
 from tlcore.evaluation.abstention import abstention
-from tlcore.evaluation.calibration import BINS, reliability
+from tlcore.evaluation.calibration import BINS, error_interval, reliability
 from tlcore.evaluation.confusion import confused_cells, most_confused
 from tlcore.evaluation.curve_areas import columns, estimate_areas
 from tlcore.evaluation.curves import one_against_rest
@@ -77,6 +77,23 @@ def test_calibration_error_is_the_mean_gap_of_fifteen_bins() -> None:
     bins = reliability(PREDICTIONS)
     assert sum(entry.right.total for entry in bins) == 300
     assert sum(entry.right.correct for entry in bins) == PREDICTIONS.correct.sum()
+
+
+@pytest.mark.parametrize("too_sure", [0.0, 0.1, 0.25])
+def test_the_interval_of_the_calibration_error_holds_the_truth(too_sure: float) -> None:
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.5, 1.0, (250, 200))
+    correct = random.random((250, 200)) < confidence - too_sure
+    found = [error_interval(*drawn, resamples=200, seed=0) for drawn in zip(confidence, correct, strict=True)]
+    held = [estimate.low <= too_sure <= estimate.high for estimate in found if estimate.low is not None and estimate.high]
+    assert len(held) == 250 and 0.92 <= np.mean(held) <= 0.98
+    assert np.median([estimate.high - estimate.low for estimate in found]) < 0.15
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_model_that_is_certain_has_no_doubt_of_its_calibration(right: bool) -> None:
+    found = error_interval(np.ones(20), np.full(20, right), resamples=100, seed=0)
+    assert found.value == float(not right) and found.low is not None and found.low <= found.value == found.high
 
 
 @pytest.mark.parametrize(
