@@ -203,7 +203,7 @@ def join_samples(parts: Iterable[Sequence[Sample]]) -> Sequence[Sample]:
     filled = [part for part in parts if len(part)]
     if len(filled) == 1:
         return filled[0]
-    packed = [part for part in filled if isinstance(part, PackedSamples) and part.store is filled[0].store]  # type: ignore[attr-defined]
-    if packed and len(packed) == len(filled):
+    packed = [part for part in filled if isinstance(part, PackedSamples)]
+    if packed and len(packed) == len(filled) and len({id(part.store) for part in packed}) == 1:
         return PackedSamples(packed[0].store, np.concatenate([part.rows for part in packed]))
     return tuple(sample for part in filled for sample in part)

@@ -67,6 +67,7 @@ def test_columns_and_selections(packed: PackedSamples, kind: str) -> None:
 
 def test_parts_of_different_stores_are_joined(packed: PackedSamples) -> None:
     assert join_samples([packed[:1], PLAIN[1:]]) == PLAIN
+    assert join_samples([PLAIN[:1], packed[1:]]) == PLAIN
 
 
 def test_datasets_take_either(packed: PackedSamples) -> None:
