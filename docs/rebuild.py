@@ -42,6 +42,7 @@ NOT_AT_HAND = (
 """What an error says where an exhibit's weights or data are missing."""
 
 OF_THE_MACHINE = re.compile(r"\d[\d.,]* ?(?:s|ms|images/s|MB)\b|\(images/s: [^)]*\)|float32 \d+")
+SHARE = re.compile(r"(\d[\d.]*) %")
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w])")
 
 
@@ -196,20 +197,21 @@ def table_differences(after: str, told: Sequence[tuple[str, str]], tolerance: fl
         for row in rows:
             lines = _lines_of([re.sub(r"[`*]", "", row[0]).partition(",")[0], *kind], told)
             for cell in row[1:]:
-                share = re.search(r"(\d[\d.]*) %", cell)
+                share = SHARE.search(cell)
                 if share is not None and not any(close(float(share[1]), line, tolerance) for line in lines):
                     yield f"{row[0]}: {share[0]} on the page, and in no line of output that names it"
 
 
 def _lines_of(names: Sequence[str], told: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the lines of output that hold all names, or else those of the commands that do."""
-    own = [line for _, line in told if all(name in line for name in names)]
-    return own or [line for command, line in told if all(name in f"{command} {line}" for name in names)]
+    """Return the lines of output with a percentage that hold all names, or else those of the commands that do."""
+    with_share = [(command, line) for command, line in told if SHARE.search(line)]
+    own = [line for _, line in with_share if all(name in line for name in names)]
+    return own or [line for command, line in with_share if all(name in f"{command} {line}" for name in names)]
 
 
 def close(figure: float, line: str, tolerance: float) -> bool:
     """Return whether a line holds a percentage as large."""
-    return any(abs(figure - float(text)) <= tolerance for text in re.findall(r"(\d[\d.]*) %", line))
+    return any(abs(figure - float(text)) <= tolerance for text in SHARE.findall(line))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,11 @@ def test_figures_that_differ_are_found_and_times_are_not_compared(rebuild: Modul
 
 def test_a_table_is_compared_row_by_row(rebuild: ModuleType) -> None:
     table = "\n| network | right |\n|---|---|\n| `one`, small | 90.0 % [85, 94] |\n| two | 80.0 % |\n"
-    told = [("tl train x --backbone one", "test 100 90.4 %"), ("tl train x --backbone two", "test 100 70.0 %")]
+    told = [
+        ("tl train x --backbone one", "2 classes, 100 test; one + tlcore:linear"),
+        ("tl train x --backbone one", "test 100 90.4 %"),
+        ("tl train x --backbone two", "test 100 70.0 %"),
+    ]
     assert [line.partition(":")[0] for line in rebuild.table_differences(table, told, 1.0)] == ["two"]
 
 
