@@ -88,6 +88,7 @@ def download(context: click.Context, name: str, urls: tuple[str, ...], as_json: 
     metavar="FILE",
     help="Write what to leave out, for tl train --exclude.",
 )
+@click.option("--strict", is_flag=True, help="End with exit code 2 if there is a problem; a notice is none.")
 @click.option("--no-cache", is_flag=True, help="Decode every image again, and keep no results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON on stdout.")
 @click.pass_context
@@ -97,6 +98,7 @@ def check(
     root: str | None,
     html: Path | None,
     exclude_list: Path | None,
+    strict: bool,
     no_cache: bool,
     as_json: bool,
     settings: tuple[str, ...],
@@ -108,6 +110,7 @@ def check(
     """
     from tlcore.audit import audit_dataset, audit_page
     from tlcore.data.exclusion import write_exclusions
+    from tlcore.errors import DatasetError
     from tlcore.machine.paths import cache_directory
     from tlcore_cli.audit_summary import show_audit, write_page
     from tlcore_cli.terminal import notes, print_json, progress
@@ -128,6 +131,8 @@ def check(
         write_exclusions(exclude_list, report.exclude, dataset=report.dataset)
         side.print(f"{len(report.exclude):,} images listed in {exclude_list}", markup=False)
         side.print(f"next: tl train {dataset} --exclude {exclude_list}", markup=False)
+    if strict and report.problems:
+        raise DatasetError(f"{dataset}: {'; '.join(finding.summary for finding in report.problems)}")
 
 
 @click.command(cls=Command)

@@ -83,6 +83,18 @@ def test_the_list_is_obeyed_by_training(run_tl: Run, faulty: Path, tmp_path: Pat
     assert len(result["left_out"]) == 3
 
 
+def test_a_strict_check_ends_with_2_after_it_has_told_and_written_all(run_tl: Run, faulty: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "leave-out.tsv"
+    done = run_tl("data", "check", str(faulty), "--strict", "--exclude-list", str(listed))
+    assert done.returncode == 2
+    assert "1 image cannot be read" in done.stdout and listed.exists()
+    assert done.stderr.splitlines()[-1].startswith(f"tl: {faulty}: 1 image cannot be read; 1 picture in more than one split")
+
+
+def test_a_strict_check_lets_notices_pass(run_tl: Run, shapes: Path) -> None:
+    assert run_tl("data", "check", str(shapes), "--strict").returncode == 0
+
+
 def test_check_as_json(run_tl: Run, faulty: Path) -> None:
     report = json.loads(run_tl("data", "check", str(faulty), "--json").stdout)
     assert report["images"] == 45
