@@ -49,7 +49,7 @@ def unreadable(subject: AuditSubject) -> Finding | None:
     return _finding(
         "unreadable",
         "problem",
-        f"{_number(entries, 'image')} cannot be read",
+        f"{_number(len(entries), 'image')} cannot be read",
         "training leaves them out; replace them, or exclude them",
         entries,
     )
@@ -63,7 +63,7 @@ def label_conflicts(subject: AuditSubject) -> Finding | None:
     return _finding(
         "label-conflict",
         "problem",
-        f"{_number(entries, 'picture')} labelled as more than one class",
+        f"{_number(len(entries), 'picture')} labelled as more than one class",
         "keep each picture under its true class only",
         entries,
     )
@@ -79,7 +79,7 @@ def leaks(subject: AuditSubject) -> Finding | None:
     return _finding(
         "leak",
         "problem",
-        f"{_number(entries, 'picture')} in more than one split: measured accuracy is flattered",
+        f"{_number(len(entries), 'picture')} in more than one split: measured accuracy is flattered",
         "exclude the copies outside the test split",
         entries,
     )
@@ -99,7 +99,7 @@ def group_leaks(subject: AuditSubject) -> Finding | None:
     return _finding(
         "group-leak",
         "problem",
-        f"{_number(entries, 'group')} in more than one split: measured accuracy is flattered",
+        f"{_number(len(entries), 'group')} in more than one split: measured accuracy is flattered",
         "let the whole group be in one split, or leave the split column out and let tlcore divide",
         entries,
     )
@@ -112,10 +112,9 @@ def exact_duplicates(subject: AuditSubject) -> Finding | None:
     return _finding(
         "exact-duplicates",
         "notice",
-        f"{extra:,} exact {'copy' if extra == 1 else 'copies'} of {_number(entries, 'image')}",
+        f"{extra:,} exact {'copy' if extra == 1 else 'copies'} of {_number(len(entries), 'image')}",
         "a split made by tlcore keeps copies together; exclude them to count each picture once",
         entries,
-        limit=None,
     )
 
 
@@ -125,59 +124,71 @@ def near_duplicates(subject: AuditSubject) -> Finding | None:
     return _finding(
         "near-duplicates",
         "notice",
-        f"{_number(entries, 'set')} of images that look alike (resized, re-encoded or slightly edited copies)",
+        f"{_number(len(entries), 'set')} of images that look alike (resized, re-encoded or slightly edited copies)",
         "a split made by tlcore keeps them together",
         entries,
-        limit=None,
     )
 
 
 def wrong_extensions(subject: AuditSubject) -> Finding | None:
     """Files whose name says another format than their bytes."""
-    entries = []
+    count, entries = 0, []
     for name, number in zip(names_of(subject.samples), subject.table.format.whole(), strict=True):
         suffix = os.path.splitext(name)[1].lower()
         found = subject.table.formats[number]
         if found and suffix in _FORMATS and found not in _FORMATS[suffix]:
-            entries.append(Entry((name,), f"is {found} by its content"))
+            count += 1
+            if count <= MAX_NOTICES:
+                entries.append(Entry((name,), f"is {found} by its content"))
     return _finding(
         "wrong-extension",
         "notice",
-        f"{_number(entries, 'file')} named otherwise than their content",
+        f"{_number(count, 'file')} named otherwise than their content",
         "tlcore goes by content; other programs may stumble",
         entries,
+        count=count,
     )
 
 
 def blank_images(subject: AuditSubject) -> Finding | None:
     """Pictures of one shade."""
     found = blank(subject.table)
+    first = found[:MAX_NOTICES]
     entries = [
         Entry((subject.samples[index].name,), f"grey levels deviate by {spread:.1f} of 255")
-        for index, spread in zip(found.tolist(), subject.table.spread[found], strict=True)
+        for index, spread in zip(first.tolist(), subject.table.spread[first], strict=True)
     ]
     return _finding(
-        "blank", "notice", f"{_number(entries, 'image')} blank or nearly so", "exclude them unless blank is a class", entries
+        "blank",
+        "notice",
+        f"{_number(len(found), 'image')} blank or nearly so",
+        "exclude them unless blank is a class",
+        entries,
+        count=len(found),
     )
 
 
 def extreme_sizes(subject: AuditSubject) -> Finding | None:
     """Pictures of unusual size or shape."""
-    entries = []
+    count, entries = 0, []
     for start, sizes in subject.table.sizes.blocks():
         short, long = sizes.min(axis=1).astype(np.int64), sizes.max(axis=1).astype(np.int64)
         odd = (short < MIN_SIDE) | (short * long > MAX_MEGAPIXELS * 1_000_000) | (long > MAX_ASPECT * short)
         for place in np.flatnonzero(odd).tolist():
-            if start + place not in subject.table.problems:
+            if start + place in subject.table.problems:
+                continue
+            count += 1
+            if count <= MAX_NOTICES:
                 width, height = sizes[place].tolist()
                 entries.append(Entry((subject.samples[start + place].name,), f"{width} x {height} pixels"))
     return _finding(
         "extreme-size",
         "notice",
-        f"{_number(entries, 'image')} very small (a side under {MIN_SIDE} pixels), very large (over {MAX_MEGAPIXELS} "
+        f"{_number(count, 'image')} very small (a side under {MIN_SIDE} pixels), very large (over {MAX_MEGAPIXELS} "
         f"megapixels) or very long (over {MAX_ASPECT:g} to 1)",
         "networks see them enlarged, shrunk or cropped to a square",
         entries,
+        count=count,
     )
 
 
@@ -206,7 +217,8 @@ def few_images(subject: AuditSubject) -> Finding | None:
         "notice",
         f"{len(entries)} {'class has' if len(entries) == 1 else 'classes have'} fewer than {FEW_IMAGES} images",
         "a class of one image is only learned from, one of two is not used to choose settings; add photos",
-        entries,
+        entries[:MAX_NOTICES],
+        count=len(entries),
     )
 
 
@@ -216,10 +228,9 @@ def left_out(subject: AuditSubject) -> Finding | None:
     return _finding(
         "left-out",
         "notice",
-        f"{_number(entries, 'file or folder', 'files or folders')} beside the dataset's images cannot be used",
+        f"{_number(len(entries), 'file or folder', 'files or folders')} beside the dataset's images cannot be used",
         "see each one's reason",
         entries,
-        limit=None,
     )
 
 
@@ -248,14 +259,15 @@ def _learned_from(subject: AuditSubject) -> Counter[str]:
     return total
 
 
-def _number(entries: Sequence[Entry], singular: str, plural: str = "") -> str:
-    return f"{len(entries):,} {singular if len(entries) == 1 else plural or f'{singular}s'}"
+def _number(count: int, singular: str, plural: str = "") -> str:
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
 
 
 def _finding(
-    kind: str, severity: Severity, summary: str, advice: str, entries: Sequence[Entry], limit: int | None = MAX_NOTICES
+    kind: str, severity: Severity, summary: str, advice: str, entries: Sequence[Entry], count: int | None = None
 ) -> Finding | None:
+    """Return a finding of some entries, or None without any; `count` says how many there are where not all are given."""
     if not entries:
         return None
-    shown = tuple(entries if severity == "problem" else entries[:limit])
-    return Finding(kind=kind, severity=severity, summary=summary, advice=advice, count=len(entries), entries=shown)
+    total = len(entries) if count is None else count
+    return Finding(kind=kind, severity=severity, summary=summary, advice=advice, count=total, entries=tuple(entries))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 Severity = Literal["problem", "notice"]
 
 MAX_NOTICES = 1000
-"""Of a notice (never of a problem) at most this many entries are listed; all are counted."""
+"""Of a notice about single images or classes at most this many entries are listed, and made; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Finding:
         summary: one line for people.
         advice: what to do about it, one line.
         count: how many entries there are.
-        entries: each of them, a notice's at most `MAX_NOTICES`.
+        entries: each of them; of a notice about single images or classes at most `MAX_NOTICES`.
     """
 
     kind: str

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.tlcore.audit.planted import encoded, made_photo, made_photos
-from tlcore.audit import Inspection, InspectionCache, audit_dataset, inspect_image
+from tlcore.audit import Inspection, InspectionCache, audit_dataset, checks, inspect_image
 from tlcore.dataset import Dataset, LeftOut, Sample
 from tlcore.errors import TlcoreError
 from tlcore.images import BytesImage
@@ -32,6 +32,16 @@ def test_a_sound_dataset_has_no_findings() -> None:
     assert report.findings == ()
     assert report.images == 24
     assert report.exclude == {}
+
+
+def test_all_flaws_of_one_kind_are_counted_and_the_first_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "MAX_NOTICES", 3)
+    grey = encoded(Image.new("RGB", (20, 20), (90, 90, 90)))
+    many = [added(grey, f"0/{index}-grey.png") for index in range(7)]
+    found = {finding.kind: finding for finding in audit_dataset(dataset(*many)).findings}
+    for kind in ("blank", "extreme-size", "wrong-extension"):
+        assert found[kind].count == 7 and found[kind].summary.startswith("7 ")
+        assert [entry.images for entry in found[kind].entries] == [(f"0/{index}-grey.png",) for index in range(3)]
 
 
 @pytest.mark.parametrize(
