@@ -71,10 +71,10 @@ def error_interval(
     The error is a mean of absolute values, so that it comes out too large with few images, above 0 even of a perfectly
     calibrated model, and a bootstrap of it misses the truth. So the interval holds the true errors that what was measured
     does not refuse (Neyman 1937, the inversion of a test): from one that would show as large an error in 2.5 % of samples of
-    this size to one that would show as small an error in 2.5 %. A true error is the measured one of every bin times one
-    factor; samples vary in how many images fall into a bin, and how many of these are right. A true error so small that a
-    perfectly calibrated model shows more in 97.5 % of samples is not refused for a small measure, so that its 5 % lie on one
-    side; 0 is refused by drawing answers as likely to be right as they are said to be (consistency resampling).
+    this size to one that would show as small an error in 2.5 %. How a true error lies on the bins is drawn as what was
+    measured varies; samples of it vary in how many images fall into a bin, and how many are right. A true error so small
+    that a perfectly calibrated model shows more in 97.5 % of samples is not refused for a small measure, so that its 5 %
+    lie on one side; 0 is refused by drawing answers as likely to be right as they are said to be (consistency resampling).
 
     Source: Guo et al. 2017, On calibration of modern neural networks; Bröcker and Smith 2007, Increasing the reliability of
     reliability diagrams.
@@ -91,12 +91,13 @@ def error_interval(
     if len(bins) < 2:
         return Estimate(error, None, None, "none")
     random = np.random.default_rng([seed, 1])
-    images = np.bincount(bins, minlength=BINS)
-    drawn = random.multinomial(len(bins), images / len(bins), resamples) / np.maximum(images, 1)
-    noise = _deviation(bins, confidence, correct) * random.standard_normal((resamples, BINS))
+    sizes, noise = _variation(bins, confidence, correct, resamples, random)
+    drawn = gaps * sizes + noise
+    true = drawn * (error / np.maximum(_errors(drawn, len(bins)), 1e-12))[:, np.newaxis]
+    sizes, noise = _variation(bins, confidence, correct, resamples, random)
 
     def quantile(factor: float, level: float) -> float:
-        return float(np.quantile(_errors(factor * gaps * drawn + noise, len(bins)), level))
+        return float(np.quantile(_errors(factor * true * sizes + noise, len(bins)), level))
 
     def refused(level: float, most: float) -> float:
         return error * _crossing(lambda factor: quantile(factor, level), error, most=most)
@@ -109,8 +110,10 @@ def error_interval(
     return Estimate(error, low, min(1.0, high), "test inversion")
 
 
-def _deviation(bins: np.ndarray, confidence: np.ndarray, correct: np.ndarray) -> Float64[np.ndarray, " bins"]:
-    """Return by how much each bin's sum of gaps varies, as one standard deviation.
+def _variation(
+    bins: np.ndarray, confidence: np.ndarray, correct: np.ndarray, resamples: int, random: np.random.Generator
+) -> tuple[Float64[np.ndarray, "resamples bins"], Float64[np.ndarray, "resamples bins"]]:
+    """Return how samples vary: each bin's images as a share of those it has, and what is added to its sum of gaps.
 
     The share that is right is drawn towards the mean confidence by the weight of one image, so that a bin without a mistake
     still varies.
@@ -118,8 +121,8 @@ def _deviation(bins: np.ndarray, confidence: np.ndarray, correct: np.ndarray) ->
     images = np.bincount(bins, minlength=BINS)
     expected = np.bincount(bins, confidence, minlength=BINS) / np.maximum(images, 1)
     right = (np.bincount(bins, correct, minlength=BINS) + expected) / (images + 1)
-    deviation: np.ndarray = np.sqrt(images * right * (1 - right))
-    return deviation
+    sizes = random.multinomial(len(bins), images / len(bins), resamples) / np.maximum(images, 1)
+    return sizes, np.sqrt(images * right * (1 - right)) * random.standard_normal((resamples, BINS))
 
 
 def _consistent_error(bins: np.ndarray, confidence: np.ndarray, resamples: int, random: np.random.Generator) -> float:
