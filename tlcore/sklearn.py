@@ -42,7 +42,7 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         backbone: a name as `Registry.backbone` takes it.
         options: option name to value.
         cache_directory: where features are kept between runs; None keeps none.
-        engine: what runs the network, ``"auto"``, ``"onnx"`` or ``"torch"``.
+        engine: what runs the network, ``"auto"``, ``"onnx"``, ``"openvino"`` or ``"torch"``.
         registry: where the name is looked up; None makes one of the installed plugins.
 
     Attributes:

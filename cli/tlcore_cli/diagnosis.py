@@ -27,7 +27,7 @@ TIMEOUT = 180.0
 """Seconds that importing torch may take."""
 
 _ENGINES = """
-import json, os
+import importlib.util, json, os, sys
 found = {}
 try:
     import torch
@@ -45,6 +45,14 @@ try:
     found["providers"] = onnxruntime.get_available_providers()
 except BaseException as error:
     found["onnxruntime_error"] = f"{type(error).__name__}: {error}"
+try:
+    if importlib.util.find_spec("openvino"):
+        sys.modules["openvino_telemetry"] = None
+        import openvino
+        found["openvino"] = openvino.__version__.partition("-")[0]
+        found["openvino_formats"] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+except BaseException as error:
+    found["openvino_error"] = f"{type(error).__name__}: {error}"
 print("\\0" + json.dumps(found))
 """
 
@@ -182,6 +190,17 @@ def _engines() -> Iterator[Finding]:
         )
     else:
         yield Finding("onnxruntime", "ok", ", ".join(found["providers"]), details=found["providers"])
+    yield _openvino(found)
+
+
+def _openvino(found: dict[str, Any]) -> Finding:
+    if "openvino_error" in found:
+        return Finding("openvino", "problem", _one_line(found["openvino_error"]), "pip install --force-reinstall openvino")
+    if "openvino" not in found:
+        return Finding("openvino", "ok", "not installed; 'pip install openvino' makes features quicker on many processors")
+    formats = found["openvino_formats"]
+    told = "bfloat16 and float32" if "BF16" in formats else "float32"
+    return Finding("openvino", "ok", f"{found['openvino']}, {told}", details=formats)
 
 
 def _torch(found: dict[str, Any]) -> Finding:

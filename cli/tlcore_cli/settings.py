@@ -9,7 +9,7 @@ import click
 from tlcore.errors import OptionError, did_you_mean
 from tlcore_cli.completion import settings_for
 
-ENGINES = click.Choice(["auto", "onnx", "torch"])
+ENGINES = click.Choice(["auto", "onnx", "openvino", "torch"])
 """What ``--engine`` takes; a test holds it equal to `tlcore.engines.ENGINES`, which importing here would slow ``--help``."""
 
 

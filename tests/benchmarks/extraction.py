@@ -2,8 +2,9 @@
 
 python -m tests.benchmarks.extraction PHOTOS [--images 512] [--rounds 3] [--no-compile] [BACKBONE ...]
 
-PHOTOS is a folder of photos, a folder per class. Networks are timm's, with random weights: speed does not depend on them. All is
-measured in one process, interleaved round by round; figures are medians of images a second. Beside them: the engine's share of
+PHOTOS is a folder of photos, a folder per class. Networks are timm's, with random weights, or `local-dir:FOLDER` with real ones: how
+much of a network may run in bfloat16, and so its speed, depends on them. An extraction opens its engine anew, so few images make
+it look slower than it is. All is measured in one process, interleaved round by round; figures are medians of images a second. Beside them: the engine's share of
 the best peer's; the extraction's share of what decoding and computing on the same cores can reach together (each image costs the
 time of both, since both keep every core busy); and wall time over the larger of the two alone. Where both fill all cores alone, no
 order of the work can bring that below their sum over the larger: it stands beside it as the bound. On a GPU, where they are on
@@ -30,7 +31,8 @@ from PIL import Image
 from tlcore import Backbone, Registry, Sample
 from tlcore.engines import Choice
 from tlcore.engines.engine import Engine
-from tlcore.engines.onnx import OUTPUT, onnx_engine
+from tlcore.engines.graph import OUTPUT, graph_file
+from tlcore.engines.onnx import onnx_engine
 from tlcore.exported.onnx_file import INPUT
 from tlcore.exported.runtime import import_onnxruntime
 from tlcore.features.extraction import Extractor, FeatureOptions
@@ -57,7 +59,7 @@ def main() -> None:
     samples = registry.dataset(arguments.photos).samples
     samples = list(samples)[:: max(1, len(samples) // arguments.images)][: arguments.images]
     for name in arguments.backbones:
-        backbone = registry.backbone(name, {"pretrained": False})
+        backbone = registry.backbone(name, {} if name.startswith("local-dir:") else {"pretrained": False})
         measure(backbone, samples, arguments.rounds, compiled=not arguments.no_compile)
 
 
@@ -128,8 +130,6 @@ def extract(backbone: Backbone, samples: Sequence[Sample], graphs: Path) -> None
 
 def bare_session(backbone: Backbone, directory: Path) -> Any:
     """Return an ONNX Runtime session with its own defaults: all cores."""
-    from tlcore.engines.onnx import graph_file
-
     height, width = backbone.info.preprocess.image_size
     onnx_engine(backbone, directory).features(np.zeros((1, height, width, 3), np.uint8))
     graph = graph_file(backbone, directory).read_bytes()[:-32]

@@ -15,11 +15,13 @@ from tlcore.backbone import Backbone
 from tlcore.engines.engine import Engine, own_engine
 from tlcore.engines.memory import EngineMemory, Measured, memory_file, recall, remember
 from tlcore.engines.onnx import onnx_engine
+from tlcore.engines.openvino import NAME as OPENVINO
+from tlcore.engines.openvino import has_openvino, openvino_engines
 from tlcore.engines.prepared import REDUCED, unprepared_engine
 from tlcore.errors import BackboneError, ExportError, ModelFileError, OptionError, did_you_mean
 from tlcore.machine.cores import available_cores
 
-ENGINES = ("auto", "onnx", "torch")
+ENGINES = ("auto", "onnx", "openvino", "torch")
 
 LEAST_WORK = 6e11
 """Floating-point operations below which nothing is exported for a job: that would cost more than it gains."""
@@ -28,14 +30,18 @@ LEAST_PREPARED = 5e10
 """Floating-point operations below which a job runs on the backbone's own code: preparing torch would cost more too."""
 
 LEAST_COSINE = {"float32": 0.9999}
-LEAST_COSINE_REDUCED = 0.999
-"""How closely an engine's features must agree with the backbone's own on real images: in float32, and in fewer bits."""
+LEAST_COSINE_REDUCED = 0.9995
+"""How closely an engine's features must agree with the backbone's own on the probes: in float32, and in fewer bits.
+
+What is promised of any image in fewer bits is 0.999; the probes are few, so they leave half of that to the others."""
 
 _MARGIN = 1.25
 """How many times faster a later candidate must be to displace an earlier one, so that noise does not decide."""
 
 _PROBES = 16
 """Images that candidates are measured on."""
+
+_NAMES = {"backbone": "the backbone's own code", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,7 @@ class EngineRequest:
 
     Attributes:
         backbone: the network.
-        asked: ``"auto"``, ``"onnx"`` or ``"torch"``.
+        asked: one of `ENGINES`.
         images: how many the job has, computed or not.
         directory: the cache directory, where graphs and measurements are kept; None keeps none.
         photos: returns up to so many of the job's images, as `Preprocess.pixels` gives them; none where none can be read.
@@ -64,7 +70,7 @@ class Choice:
     Attributes:
         engine: it.
         reason: why, in words for a person.
-        rates: engine to images a second as measured when it was chosen; empty where nothing was measured.
+        rates: engine to images a second, of those that agreed when it was chosen; empty where nothing was measured.
     """
 
     engine: Engine
@@ -78,7 +84,7 @@ class Choice:
 
     def __str__(self) -> str:
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.rates.items())
-        name = {"backbone": "the backbone's own code", "onnx": "ONNX Runtime"}.get(self.engine.name, self.engine.name)
+        name = _NAMES.get(self.engine.name, self.engine.name)
         return f"{name}, {self.engine.precision}: {self.reason}{f' (images/s: {rates})' if rates else ''}"
 
 
@@ -90,8 +96,8 @@ def choose_engine(request: EngineRequest) -> Choice:
     the quickest. An engine whose features differ from the backbone's own is not taken.
 
     Raises:
-        OptionError: there is no such engine.
-        BackboneError: ``onnx`` or ``torch`` was asked for, and the network cannot run on it or answers otherwise there.
+        OptionError: there is no such engine, or what it needs is not installed.
+        BackboneError: an engine was asked for, and the network cannot run on it or answers otherwise there.
     """
     if request.asked not in ENGINES:
         hint = did_you_mean(request.asked, ENGINES) or ";"
@@ -110,22 +116,35 @@ def choose_engine(request: EngineRequest) -> Choice:
 
 
 def _asked(request: EngineRequest, own: Engine) -> Choice:
-    candidate = onnx_engine(request.backbone, request.directory) if request.asked == "onnx" else _torch(request.backbone)
-    if candidate is None:
+    variants = _variants(request)
+    if not variants:
         return Choice(engine=own, reason="asked for")
     memory = _recall(request)
     if not memory.measured:
-        memory = replace(memory, measured=_measure(request, own, [candidate]))
+        memory = replace(memory, measured=_measure(request, own, [variants]))
         if not memory.measured:
             return Choice(engine=own, reason="no image can be read")
         _remember(request, memory)
-    measured = memory.measured.get(_key(candidate))
-    if measured is None or measured.cosine < _least(candidate):
-        found = f"its features agree to a cosine of {measured.cosine:.5f} only" if measured else "it cannot be exported"
-        raise BackboneError(
-            f"backbone {request.backbone.info.name} cannot run on engine {request.asked!r}: {found}; leave --engine out"
-        )
-    return Choice(engine=candidate, reason="asked for")
+    for engine in variants:
+        if _agrees(engine, memory.measured):
+            return Choice(engine=engine, reason="asked for")
+    cosines = [memory.measured[_key(engine)].cosine for engine in variants if _key(engine) in memory.measured]
+    found = f"its features agree to a cosine of {max(cosines):.5f} only" if cosines else "it cannot be exported"
+    raise BackboneError(
+        f"backbone {request.backbone.info.name} cannot run on engine {request.asked!r}: {found}; leave --engine out"
+    )
+
+
+def _variants(request: EngineRequest) -> list[Engine]:
+    """Return the variants of the engine that was asked for, the quickest first; none where it is the backbone's own code."""
+    if request.asked == "onnx":
+        return [onnx_engine(request.backbone, request.directory)]
+    if request.asked == OPENVINO:
+        if not has_openvino():
+            raise OptionError("engine 'openvino' needs the package openvino: pip install openvino")
+        return openvino_engines(request.backbone, request.directory)
+    candidate = _torch(request.backbone)
+    return [candidate] if candidate is not None else []
 
 
 def _torch(backbone: Backbone) -> Engine | None:
@@ -164,38 +183,49 @@ def _unexported(request: EngineRequest, own: Engine, memory: EngineMemory) -> En
 
 
 def _quickest(request: EngineRequest, own: Engine, memory: EngineMemory) -> Choice:
-    candidates = _candidates(request, memory)
+    candidates = _recalled(request, memory.measured) if memory.measured else _candidates(request)
     measured = memory.measured or _measure(request, own, candidates)
     if not measured:
         return Choice(engine=own, reason="no image can be read")
     if not memory.measured:
         _remember(request, replace(memory, measured=measured))
+    agreeing = [engine for variants in [*candidates, [own]] for engine in variants if _agrees(engine, measured)]
+    rates = {_key(engine): measured[_key(engine)].rate for engine in agreeing}
     chosen = own
     best = 0.0
-    for engine in [*candidates, own]:
-        found = measured.get(_key(engine))
-        if found is not None and found.cosine >= _least(engine) and found.rate > _MARGIN * best:
-            chosen, best = engine, found.rate
-    rates = {key: found.rate for key, found in measured.items()}
+    for engine in agreeing:
+        if rates[_key(engine)] > _MARGIN * best:
+            chosen, best = engine, rates[_key(engine)]
     return Choice(engine=chosen, reason="measured on this machine", rates=rates)
 
 
-def _candidates(request: EngineRequest, memory: EngineMemory) -> list[Engine]:
-    """Return the engines beside the backbone's own code, in order of preference; torch is not imported to recall one."""
-    exported = onnx_engine(request.backbone, request.directory)
-    if REDUCED in memory.measured:
-        return [unprepared_engine(request.backbone), exported]
-    if memory.measured and not any(key.startswith("torch ") for key in memory.measured):
-        return [exported]
+def _candidates(request: EngineRequest) -> list[list[Engine]]:
+    """Return the engines beside the backbone's own code in order of preference, each with its variants."""
+    exported = [onnx_engine(request.backbone, request.directory)]
     candidate = _torch(request.backbone)
-    if candidate is None:
-        return [exported]
-    # A GPU leaves the processor so far behind that exporting for it would be time lost.
-    return [candidate] if candidate.on_gpu else [candidate, exported]
+    if candidate is not None and candidate.on_gpu:
+        # A GPU leaves the processor so far behind that exporting for it would be time lost.
+        return [[candidate]]
+    if has_openvino():
+        return [openvino_engines(request.backbone, request.directory), exported]
+    return [[candidate], exported] if candidate is not None else [exported]
 
 
-def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) -> dict[str, Measured]:
-    """Measure candidates beside the backbone's own code; those that cannot run are absent. Empty without images."""
+def _recalled(request: EngineRequest, measured: Mapping[str, Measured]) -> list[list[Engine]]:
+    """Return the engines that were measured before, as `_candidates` did; torch is imported for a GPU alone."""
+    if any(key.startswith("torch cuda-") for key in measured):
+        return _candidates(request)
+    groups = [openvino_engines(request.backbone, request.directory)] if has_openvino() else []
+    if REDUCED in measured:
+        groups.append([unprepared_engine(request.backbone)])
+    return [*groups, [onnx_engine(request.backbone, request.directory)]]
+
+
+def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Sequence[Engine]]) -> dict[str, Measured]:
+    """Measure candidates beside the backbone's own code; those that cannot run are absent. Empty without images.
+
+    Of an engine's variants those behind the first that agrees are not measured.
+    """
     photos = request.photos(_PROBES)
     if not len(photos):
         return {}
@@ -203,11 +233,20 @@ def _measure(request: EngineRequest, own: Engine, candidates: Sequence[Engine]) 
     smaller = own_engine(own.backbone, _PROBES)
     expected, rate = _run(smaller, probes)
     measured = {_key(own): Measured(rate=rate, cosine=1.0)}
-    for engine in candidates:
-        with suppress(ExportError, ModelFileError, BackboneError):
-            features, rate = _run(engine, probes)
-            measured[_key(engine)] = Measured(rate=rate, cosine=least_cosine(features, expected))
+    for variants in candidates:
+        for engine in variants:
+            with suppress(ExportError, ModelFileError, BackboneError):
+                features, rate = _run(engine, probes)
+                measured[_key(engine)] = Measured(rate=rate, cosine=least_cosine(features, expected))
+            if _agrees(engine, measured):
+                break
     return measured
+
+
+def _agrees(engine: Engine, measured: Mapping[str, Measured]) -> bool:
+    """Tell whether an engine was measured, and its features are the backbone's own but for rounding."""
+    found = measured.get(_key(engine))
+    return found is not None and found.cosine >= _least(engine)
 
 
 def _run(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, float]:

@@ -19,7 +19,7 @@ class Engine:
     """One way to run a backbone.
 
     Attributes:
-        name: ``"backbone"``, ``"onnx"`` or ``"torch"``.
+        name: ``"backbone"``, ``"openvino"``, ``"onnx"`` or ``"torch"``.
         precision: of its arithmetic and where another device changes it, of that; part of the address of cached features.
             Engines of equal precision share rows.
         backbone: what it runs.

@@ -70,7 +70,7 @@ def remember(file: Path | None, backbone: str, memory: EngineMemory) -> None:
 
 def machine() -> str:
     """Return what decides how fast engines are here: processor, cores, GPUs, and the versions of what runs on it."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     processor = platform.processor()
     with suppress(OSError, StopIteration):
@@ -78,5 +78,8 @@ def machine() -> str:
         processor = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     gpus = [*sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*")), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
     shown = f", {' '.join(gpus).strip()}" if any(gpus) else ""
-    versions = " ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
-    return f"{platform.machine()} {processor}, {available_cores()} cores{shown}, {versions}"
+    versions = []
+    for name in ("torch", "onnxruntime", "openvino"):
+        with suppress(PackageNotFoundError):
+            versions.append(f"{name} {version(name)}")
+    return f"{platform.machine()} {processor}, {available_cores()} cores{shown}, {' '.join(versions)}"

@@ -25,7 +25,7 @@ class Prepared:
     """A network prepared at the first call; calls may come from several threads."""
 
     def __init__(self, prepare: Callable[[], Network]) -> None:
-        self._prepare = prepare
+        self._prepare: Callable[[], Network] | None = prepare
         self._lock = Lock()
         self._network: Network | None = None
 
@@ -33,7 +33,9 @@ class Prepared:
         """Return the features of images."""
         with self._lock:
             if self._network is None:
+                assert self._prepare is not None
                 self._network = self._prepare()
+                self._prepare = None  # and whatever it held
         return self._network(images)
 
 

@@ -4,7 +4,7 @@ On a processor each call runs on one thread, as ONNX Runtime's do here: images a
 there are cores keep all of them busy. Convolutional networks run in bfloat16 throughout, batch norm folded into the
 convolutions; attention networks under autocast, since what their blocks add up needs float32. Networks of depthwise
 convolutions lose too much in bfloat16 (least cosine with float32 features on 48 photos: 0.997 for mobilenetv2_100, 0.936 for
-tf_mobilenetv3_small_100; 0.9995 for regnetx_002) and gain little, so they are left to ONNX Runtime.
+tf_mobilenetv3_small_100; 0.9995 for regnetx_002) and gain little, so they are left to other engines.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class BundleModel(EvaluatedModel):
 
     Args:
         bundle: it.
-        engine: what runs its network, ``"auto"``, ``"onnx"`` or ``"torch"``.
+        engine: what runs its network, ``"auto"``, ``"onnx"``, ``"openvino"`` or ``"torch"``.
     """
 
     def __init__(self, bundle: Bundle, engine: str) -> None:

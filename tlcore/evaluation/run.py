@@ -57,7 +57,7 @@ def evaluate(
         reference: the data the model was trained on, which unfamiliar images are told by; not needed for a bundle whose
             training features are in the cache.
         strict: raise `ImageError` on the first unreadable image instead of leaving it out.
-        engine: what runs a bundle's network, ``"auto"``, ``"onnx"`` or ``"torch"``.
+        engine: what runs a bundle's network, ``"auto"``, ``"onnx"``, ``"openvino"`` or ``"torch"``.
         cache_directory: where features are kept; None keeps none.
         registry: where an ONNX file's label errors find their head; None makes one.
         progress: told how far it is.

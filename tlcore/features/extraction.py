@@ -30,7 +30,7 @@ class FeatureOptions:
     """How features are computed.
 
     Attributes:
-        engine: ``"auto"``, ``"onnx"`` or ``"torch"``; see `tlcore.engines`.
+        engine: ``"auto"``, ``"onnx"``, ``"openvino"`` or ``"torch"``; see `tlcore.engines`.
         views: ``"one"``, ``"flip"`` or ``"crops:N"``; see `tlcore.features.views.parse_views`.
     """
 

@@ -27,7 +27,7 @@ class TrainOptions:
         audit: look for copies and leaks before dividing, and keep copies together.
         exclude: exclusion list (`tlcore.data.exclusion`) of images to leave out.
         split_from: bundle whose split is used again.
-        engine: what runs the network, ``"auto"``, ``"onnx"`` or ``"torch"``.
+        engine: what runs the network, ``"auto"``, ``"onnx"``, ``"openvino"`` or ``"torch"``.
         views: of each image, ``"one"``, ``"flip"`` or ``"crops:N"``.
         layers: of how many of the network's layers the features are; None for its pooled features alone.
         folds: measure by cross-validation in so many folds over the whole dataset, then learn from all of it; None holds

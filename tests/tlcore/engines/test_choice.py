@@ -10,9 +10,11 @@ import pytest
 
 from tests.tlcore.features.test_feature_set import Means
 from tlcore import Backbone, Registry
-from tlcore.engines import ENGINES, EngineRequest, choice, choose_engine, memory, own_engine
+from tlcore.engines import ENGINES, EngineRequest, choice, choose_engine, graph, memory, own_engine
 from tlcore.engines.engine import Engine
-from tlcore.engines.onnx import graph_file, onnx_engine
+from tlcore.engines.graph import graph_file
+from tlcore.engines.onnx import onnx_engine
+from tlcore.engines.openvino import has_openvino
 from tlcore.errors import BackboneError, ModelFileError, OptionError
 from tlcore_cli.settings import ENGINES as OFFERED
 
@@ -48,9 +50,7 @@ def test_onnx_agrees_with_the_backbones_own_code(mini: Backbone, kept: Path) -> 
 
 
 def test_the_graph_is_exported_once(mini: Backbone, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tlcore.engines import onnx
-
-    monkeypatch.setattr(onnx, "_export", lambda _: pytest.fail("exported again"))
+    monkeypatch.setattr(graph, "_export", lambda _: pytest.fail("exported again"))
     onnx_engine(mini, kept).features(pixels(mini, 1))
 
 
@@ -58,13 +58,11 @@ def test_the_graph_is_exported_once(mini: Backbone, kept: Path, monkeypatch: pyt
 def test_a_damaged_graph_is_not_run(
     mini: Backbone, kept: Path, tmp_path: Path, damage: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tlcore.engines import onnx
-
     whole = graph_file(mini, kept).read_bytes()
     file = graph_file(mini, tmp_path)
     file.parent.mkdir(parents=True)
     file.write_bytes(damage(whole))  # type: ignore[operator]
-    monkeypatch.setattr(onnx, "_export", lambda _: whole[:-32])
+    monkeypatch.setattr(graph, "_export", lambda _: whole[:-32])
     onnx_engine(mini, tmp_path).features(pixels(mini, 1))
     assert file.read_bytes() == whole
 
@@ -119,7 +117,8 @@ def test_a_job_too_small_to_export_for_goes_on_where_torch_fails(mini: Backbone,
 def test_a_large_job_measures_once_and_remembers(mini: Backbone, kept: Path) -> None:
     first = choose_engine(request(mini, kept))
     assert first.reason == "measured on this machine"
-    assert set(first.rates) - {"torch bfloat16"} == {"backbone float32", "onnx float32"}
+    engines = {key.partition(" ")[0] for key in first.rates}
+    assert engines - {"torch"} == {"backbone", "onnx", *(["openvino"] if has_openvino() else [])}
     again = choose_engine(replace(request(mini, kept, images=1), photos=lambda _: pytest.fail("measured again")))
     assert (again.record, again.rates) == (first.record, first.rates)
 
@@ -135,11 +134,13 @@ def _measured(monkeypatch: pytest.MonkeyPatch, results: dict[str, tuple[float, f
     """Have each engine named measure as (images a second, factor of noise) or fail; returns what was asked to run."""
     if "torch" not in results:
         monkeypatch.setattr(choice, "_torch", lambda _: None)
+    monkeypatch.setattr(choice, "has_openvino", lambda: any(name.startswith("openvino") for name in results))
     asked = []
 
     def run(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, float]:
-        asked.append(engine.name)
-        result = results[engine.name]
+        name = engine.name if engine.name in results else f"{engine.name} {engine.precision}"
+        asked.append(name)
+        result = results[name]
         if result is None:
             raise ModelFileError("cannot run it")
         random = np.random.default_rng(1).standard_normal((len(images), 8))
@@ -160,6 +161,41 @@ def test_the_quickest_that_agrees_is_taken(
 ) -> None:
     _measured(monkeypatch, {"onnx": onnx, "backbone": own})
     assert choose_engine(request(mini, None)).engine.name == chosen
+
+
+@pytest.mark.parametrize(
+    ("variants", "chosen", "measured"),
+    [
+        ({"bfloat16": (400.0, 0.01)}, "openvino bfloat16", 1),
+        ({"bfloat16": (400.0, 0.1), "bfloat16 after 2 layers": (300.0, 0.01)}, "openvino bfloat16 after 2 layers", 2),
+        ({"bfloat16": (400.0, 0.1), "bfloat16 after 2 layers": None, "bfloat16 after 5 layers": (300.0, 0.1),
+          "bfloat16 after 10 layers": (300.0, 0.1), "float32": (90.0, 0.0)}, "openvino float32", 5),
+        ({"bfloat16": (70.0, 0.01)}, "onnx float32", 1),
+    ],
+    ids=["all-of-it", "behind-two-layers", "none-of-it", "slower"],
+)  # fmt: skip
+def test_of_an_engines_variants_the_first_that_agrees_is_taken(
+    mini: Backbone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variants: dict[str, tuple[float, float] | None],
+    chosen: str,
+    measured: int,
+) -> None:
+    results = {f"openvino {precision}": result for precision, result in variants.items()}
+    run = _measured(monkeypatch, {**results, "onnx": (100.0, 0.0), "backbone": (50.0, 0.0)})
+    first = choose_engine(request(mini, tmp_path))
+    assert f"{first.engine.name} {first.engine.precision}" == chosen
+    assert sum(name.startswith("openvino") for name in run) == measured
+    monkeypatch.setattr(choice, "_run", lambda *_: pytest.fail("measured again"))
+    again = choose_engine(request(mini, tmp_path))
+    assert again.record == first.record
+
+
+def test_an_engine_that_is_not_installed_is_told(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "has_openvino", lambda: False)
+    with pytest.raises(OptionError, match="needs the package openvino: pip install"):
+        choose_engine(request(mini, None, asked="openvino"))
 
 
 @pytest.mark.parametrize(("result", "told"), [((100.0, 0.1), "agree to a cosine of 0.9"), (None, "it cannot be exported")])

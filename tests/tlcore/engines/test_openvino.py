@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from tests.tlcore.engines.test_choice import pixels
+from tlcore import Backbone, Registry
+from tlcore.engines import openvino
+from tlcore.engines.choice import least_cosine
+from tlcore.engines.engine import Engine
+from tlcore.engines.openvino import openvino_engines
+from tlcore.errors import BackboneError
+
+pytestmark = pytest.mark.skipif(not openvino.has_openvino(), reason="openvino is not installed")
+
+
+@pytest.fixture(scope="module")
+def mini(registry: Registry) -> Backbone:
+    return registry.backbone("mini")
+
+
+@pytest.fixture(scope="module")
+def engines(mini: Backbone, tmp_path_factory: pytest.TempPathFactory) -> list[Engine]:
+    return openvino_engines(mini, tmp_path_factory.mktemp("cache"))
+
+
+def run(engine: Engine, images: np.ndarray) -> np.ndarray:
+    size = engine.batch_size
+    try:
+        return np.concatenate([engine.features(images[start : start + size]) for start in range(0, len(images), size)])
+    except BackboneError as error:
+        if "the processor has none" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+def test_float32_agrees_with_the_backbones_own_code(mini: Backbone, engines: Sequence[Engine]) -> None:
+    images = pixels(mini, 5)
+    assert engines[-1].precision == "float32"
+    assert least_cosine(run(engines[-1], images), mini.features(images)) > 0.99999
+
+
+def test_the_more_layers_stay_in_float32_the_closer_are_the_features(mini: Backbone, engines: Sequence[Engine]) -> None:
+    images = pixels(mini, 16)
+    expected = mini.features(images)
+    cosines = [least_cosine(run(engine, images), expected) for engine in engines]
+    assert cosines[0] > 0.995
+    assert 1 - cosines[3] < 0.7 * (1 - cosines[0])
+    assert cosines[-1] > cosines[3]
+
+
+def test_calls_from_several_threads_from_the_start_neither_mix_nor_hang(tmp_path: Path) -> None:
+    script = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from tlcore import Registry
+from tlcore.engines.openvino import openvino_engines
+
+mini = Registry().backbone("mini")
+engine = openvino_engines(mini, Path(sys.argv[1]))[-1]
+images = np.random.default_rng(0).integers(0, 256, (24, *mini.info.preprocess.image_size, 3), dtype=np.uint8)
+with ThreadPoolExecutor(4) as pool:
+    found = np.concatenate(list(pool.map(lambda image: engine.features(image[None]), images)))
+assert np.array_equal(found, np.concatenate([engine.features(image[None]) for image in images]))
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
+
+
+def test_importing_it_reports_to_nobody(tmp_path: Path) -> None:
+    script = """
+import os, sys
+before = dict(os.environ)
+from tlcore.engines.openvino import import_openvino
+
+assert import_openvino() is import_openvino()
+assert "openvino_telemetry" not in sys.modules
+assert dict(os.environ) == before
+import openvino_telemetry
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env={**os.environ, "HOME": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bfloat16_is_refused_where_the_processor_has_none(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = SimpleNamespace(get_property=lambda *_: ["FP32"])
+    monkeypatch.setattr(openvino, "import_openvino", lambda: SimpleNamespace(Core=lambda: core))
+    with pytest.raises(BackboneError, match="cannot run in bfloat16: the processor has none"):
+        openvino_engines(mini, None)[0].features(pixels(mini, 1))
+
+
+def test_a_graph_it_cannot_run_is_an_error_in_one_line(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "feature_graph", lambda *_: b"no graph")
+    with pytest.raises(BackboneError, match="mini: OpenVINO cannot run it") as caught:
+        openvino_engines(mini, None)[-1].features(pixels(mini, 1))
+    assert "\n" not in str(caught.value)
+
+
+BLOCKS = {
+    "image": ("Parameter", []),
+    "one": ("Convolution", ["image", "weights"]),
+    "two": ("Add", ["one", "weights"]),
+    "three": ("Convolution", ["two", "weights"]),
+    "four": ("ReLU", ["three"]),
+    "five": ("Convolution", ["four", "weights"]),
+    "six": ("Add", ["five", "two"]),
+    "seven": ("ReLU", ["six"]),
+    "eight": ("MatMul", ["seven", "weights"]),
+    "out": ("Result", ["eight"]),
+}
+"""Layers with what they are and what they read; from "two" to "six" runs a branch beside two convolutions."""
+
+
+@pytest.mark.parametrize(("count", "last"), [(1, "two"), (2, "seven"), (3, "seven"), (4, "out"), (9, "out")])
+def test_the_front_ends_where_one_output_is_all_that_is_read_later(count: int, last: str) -> None:
+    layers = "".join(f"<layer id='{name}' type='{kind}'/>" for name, (kind, _) in BLOCKS.items())
+    edges = "".join(
+        f"<edge from-layer='{source}' to-layer='{name}'/>" for name, (_, read) in BLOCKS.items() for source in read
+    )
+    network = ElementTree.fromstring(
+        f"<net><layers><layer id='weights' type='Const'/>{layers}</layers><edges>{edges}</edges></net>"
+    )
+    front = [layer.get("id") for layer in openvino.front_layers(network, count)]
+    assert front == ["weights", *list(BLOCKS)[: list(BLOCKS).index(last) + 1]]
