@@ -266,10 +266,10 @@ def _ask(program: str) -> dict[str, Any]:
             capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return {"error": f"importing torch and onnxruntime takes more than {TIMEOUT:g} s"}
+        return {"error": f"importing torch, onnxruntime and openvino takes more than {TIMEOUT:g} s"}
     report = done.stdout.rpartition("\0")[2]
     if not report.strip().startswith("{"):
-        return {"error": f"importing torch and onnxruntime ended the process with exit code {done.returncode}"}
+        return {"error": f"importing torch, onnxruntime and openvino ended the process with exit code {done.returncode}"}
     found: dict[str, Any] = json.loads(report)
     return found
 

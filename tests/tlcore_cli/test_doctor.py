@@ -66,17 +66,19 @@ def test_a_torchvision_that_does_not_load_is_explained(tmp_path: Path, monkeypat
     (tmp_path / "torch.py").write_text("raise ImportError('operator torchvision::nms does not exist')", encoding="utf-8")
     (tmp_path / "onnxruntime.py").write_text("raise OSError('libgomp.so.1 is missing')", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    torch, onnxruntime = diagnosis._engines()
-    assert (torch.verdict, onnxruntime.verdict) == ("problem", "problem")
+    (tmp_path / "openvino.py").write_text("raise ImportError('libtbb.so.12 is missing')", encoding="utf-8")
+    torch, onnxruntime, openvino = diagnosis._engines()
+    assert [finding.verdict for finding in (torch, onnxruntime, openvino)] == ["problem"] * 3
     assert torch.told.startswith("torch and torchvision are of builds that do not fit together")
     assert onnxruntime.told == "OSError: libgomp.so.1 is missing"
+    assert openvino.told == "ImportError: libtbb.so.12 is missing"
 
 
 def test_an_engine_that_kills_the_process_is_contained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "torch.py").write_text("import os; os._exit(11)", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (finding,) = diagnosis._engines()
-    assert finding.told == "importing torch and onnxruntime ended the process with exit code 11"
+    assert finding.told == "importing torch, onnxruntime and openvino ended the process with exit code 11"
 
 
 def test_a_configuration_that_cannot_be_read_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
