@@ -133,7 +133,7 @@ class Decoder:
 def decode_all(samples: Sequence[Sample], decoder: Decoder) -> Iterator[Decoded]:
     """Decode, and where possible embed, samples in as many threads as cores; yields them in order, a bounded way ahead.
 
-    The first of them are done on the calling thread, for there a large engine is prepared in a third of the time: what memory
+    The first of them are done on the calling thread: there a large engine is prepared in a third of the time, as memory
     a new thread asks for comes slower.
     """
     first, samples = samples[: decoder.at_once], samples[decoder.at_once :]
