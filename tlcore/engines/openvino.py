@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
@@ -30,6 +30,9 @@ from tlcore.machine.cores import available_cores
 
 NAME = "openvino"
 
+_LEAST_YEAR = 2026
+"""Of its version."""
+
 _FRONTS = (0, 2, 5, 10)
 """How many of a network's first layers with weights stay in float32."""
 
@@ -43,8 +46,11 @@ _LOCK = Lock()
 
 
 def has_openvino() -> bool:
-    """Tell whether OpenVINO is installed, without importing it."""
-    return find_spec(NAME) is not None
+    """Tell whether OpenVINO is installed, in a version that is known to work, without importing it."""
+    try:
+        return int(version(NAME).partition(".")[0]) >= _LEAST_YEAR
+    except (PackageNotFoundError, ValueError):
+        return False
 
 
 def openvino_engines(backbone: Backbone, directory: Path | None) -> list[Engine]:
@@ -99,7 +105,10 @@ def _import_silently() -> Any:
 
 
 def _prepare(backbone: Backbone, graph: Callable[[], bytes], *, reduced: bool, front: int) -> Network:
-    openvino = import_openvino()
+    try:
+        openvino = import_openvino()
+    except ImportError as error:
+        raise BackboneError(f"OpenVINO cannot be imported: {_one_line(error)}; --engine onnx does without") from error
     core = openvino.Core()
     if reduced and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise BackboneError(f"backbone {backbone.info.name} cannot run in bfloat16: the processor has none")
@@ -109,9 +118,8 @@ def _prepare(backbone: Backbone, graph: Callable[[], bytes], *, reduced: bool, f
         if front:
             model = _with_float32_front(openvino, core, model, front)
         compiled = core.compile_model(model, "CPU", _settings(reduced=reduced))
-    except RuntimeError as error:  # OpenVINO's own errors
-        told = " ".join(str(error).split())[:300]
-        raise BackboneError(f"backbone {backbone.info.name}: OpenVINO cannot run it: {told}") from error
+    except (RuntimeError, OSError) as error:  # OpenVINO's own errors; no room for a temporary file
+        raise BackboneError(f"backbone {backbone.info.name}: OpenVINO cannot run it: {_one_line(error)}") from error
     requests = local()
 
     def compute(images: np.ndarray) -> np.ndarray:
@@ -121,6 +129,10 @@ def _prepare(backbone: Backbone, graph: Callable[[], bytes], *, reduced: bool, f
         return features.copy()
 
     return compute
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _settings(*, reduced: bool) -> dict[str, object]:

@@ -105,6 +105,31 @@ def test_a_graph_it_cannot_run_is_an_error_in_one_line(mini: Backbone, monkeypat
     assert "\n" not in str(caught.value)
 
 
+def test_one_that_cannot_be_imported_is_an_error_in_one_line(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ImportError("libtbb.so.12 is missing")
+
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    monkeypatch.setattr(openvino, "_import_silently", fail)
+    with pytest.raises(BackboneError, match=r"OpenVINO cannot be imported: libtbb\.so\.12 is missing; --engine onnx"):
+        openvino_engines(mini, None)[0].features(pixels(mini, 1))
+
+
+def test_no_room_for_temporary_files_is_an_error(
+    mini: Backbone, engines: Sequence[Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(engines[0], pixels(mini, 1))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(BackboneError, match=r"OpenVINO cannot run it: .*No such file or directory"):
+        openvino_engines(mini, tmp_path)[1].features(pixels(mini, 1))
+
+
+@pytest.mark.parametrize(("installed", "found"), [("2026.4.1", True), ("2025.4.1", False), ("none", False)])
+def test_older_versions_are_passed_over(monkeypatch: pytest.MonkeyPatch, installed: str, found: bool) -> None:
+    monkeypatch.setattr(openvino, "version", lambda _: installed)
+    assert openvino.has_openvino() is found
+
+
 BLOCKS = {
     "image": ("Parameter", []),
     "one": ("Convolution", ["image", "weights"]),
