@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
-import random
 import threading
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ from PIL import Image
 
 from tlcore.dataset import ALL, Dataset, Sample
 from tlcore.images import BytesImage
+
+READS = itertools.count()
+"""So that two reads always differ, which by chance they might not."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class OddImage:
         if self.fault == "damaged":
             return b"not an image"
         if self.fault == "process":
-            return _png(os.getpid() % 256)
-        return _png(random.randrange(256))
+            return _coloured(*os.getpid().to_bytes(3))
+        return _png(next(READS) % 256)
 
 
 class LockedImage(OddImage):
@@ -60,7 +63,8 @@ def create(argument: str | None, options: Faulty) -> Dataset:
     if fault == "numpy-label":
         samples[2] = Sample(samples[2].image, "2.png", np.int64(0))  # type: ignore[arg-type]
     if fault == "order":
-        random.shuffle(samples)
+        turn = next(READS) % len(samples)
+        samples = samples[turn:] + samples[:turn]
     if fault == "one-class":
         samples = [Sample(sample.image, sample.name, 0) for sample in samples]
     names = {"one-class": ("dark",), "nameless": ("dark", " "), "empty-class": ("dark", "light", "grey")}
@@ -73,6 +77,10 @@ def create(argument: str | None, options: Faulty) -> Dataset:
 
 
 def _png(level: int) -> bytes:
+    return _coloured(level, level, 40)
+
+
+def _coloured(red: int, green: int, blue: int) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (8, 8), (level, level, 40)).save(file, "PNG")
+    Image.new("RGB", (8, 8), (red, green, blue)).save(file, "PNG")
     return file.getvalue()

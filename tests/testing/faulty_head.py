@@ -55,7 +55,7 @@ class FittedMeans(FittedHead):
         if self._fault == "blind":
             logits = np.zeros_like(logits)
         if self._fault == "process":
-            logits = logits * (os.getpid() % 97)
+            logits = logits * os.getpid()
         return logits.astype(np.float64) if self._fault == "float64" else logits
 
     def tensors(self) -> Mapping[str, np.ndarray]:
