@@ -27,7 +27,7 @@ TIMEOUT = 180.0
 """Seconds that importing torch may take."""
 
 _ENGINES = """
-import importlib.util, json, os, sys
+import json, os
 found = {}
 try:
     import torch
@@ -46,9 +46,9 @@ try:
 except BaseException as error:
     found["onnxruntime_error"] = f"{type(error).__name__}: {error}"
 try:
-    if importlib.util.find_spec("openvino"):
-        sys.modules["openvino_telemetry"] = None
-        import openvino
+    from tlcore.engines.openvino import has_openvino, import_openvino
+    if has_openvino():
+        openvino = import_openvino()
         found["openvino"] = openvino.__version__.partition("-")[0]
         found["openvino_formats"] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 except BaseException as error:
@@ -197,7 +197,11 @@ def _openvino(found: dict[str, Any]) -> Finding:
     if "openvino_error" in found:
         return Finding("openvino", "problem", _one_line(found["openvino_error"]), "pip install --force-reinstall openvino")
     if "openvino" not in found:
-        return Finding("openvino", "ok", "not installed; 'pip install openvino' makes features quicker on many processors")
+        return Finding(
+            "openvino",
+            "ok",
+            "not installed, or too old; 'pip install --upgrade openvino' makes features quicker on many processors",
+        )
     formats = found["openvino_formats"]
     told = "bfloat16 and float32" if "BF16" in formats else "float32"
     return Finding("openvino", "ok", f"{found['openvino']}, {told}", details=formats)

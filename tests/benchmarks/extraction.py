@@ -2,9 +2,10 @@
 
 python -m tests.benchmarks.extraction PHOTOS [--images 512] [--rounds 3] [--no-compile] [BACKBONE ...]
 
-PHOTOS is a folder of photos, a folder per class. Networks are timm's, with random weights, or `local-dir:FOLDER` with real ones: how
-much of a network may run in bfloat16, and so its speed, depends on them. An extraction opens its engine anew, so few images make
-it look slower than it is. All is measured in one process, interleaved round by round; figures are medians of images a second. Beside them: the engine's share of
+PHOTOS is a folder of photos, a folder per class. Networks are timm's, with random weights, or `local-dir:FOLDER` with real
+ones: how much of a network may run in bfloat16, and so its speed, depends on them. An extraction opens its engine anew, so few
+images make it look slower than it is. All is measured in one process, interleaved round by round; figures are medians of
+images a second. Beside them: the engine's share of
 the best peer's; the extraction's share of what decoding and computing on the same cores can reach together (each image costs the
 time of both, since both keep every core busy); and wall time over the larger of the two alone. Where both fill all cores alone, no
 order of the work can bring that below their sum over the larger: it stands beside it as the bound. On a GPU, where they are on

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tlcore.engines.openvino import has_openvino
 from tlcore_cli import diagnosis
 from tlcore_cli.main import tl
 
@@ -68,10 +69,11 @@ def test_a_torchvision_that_does_not_load_is_explained(tmp_path: Path, monkeypat
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "openvino.py").write_text("raise ImportError('libtbb.so.12 is missing')", encoding="utf-8")
     torch, onnxruntime, openvino = diagnosis._engines()
-    assert [finding.verdict for finding in (torch, onnxruntime, openvino)] == ["problem"] * 3
+    assert (torch.verdict, onnxruntime.verdict) == ("problem", "problem")
     assert torch.told.startswith("torch and torchvision are of builds that do not fit together")
     assert onnxruntime.told == "OSError: libgomp.so.1 is missing"
-    assert openvino.told == "ImportError: libtbb.so.12 is missing"
+    told = "ImportError: libtbb.so.12 is missing" if has_openvino() else "not installed, or too old"
+    assert openvino.told.startswith(told)
 
 
 def test_an_engine_that_kills_the_process_is_contained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ _MARGIN = 1.25
 _PROBES = 16
 """Images that candidates are measured on."""
 
-_NAMES = {"backbone": "the backbone's own code", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+_NAMES = {"backbone": "the backbone's own code", "onnx": "ONNX Runtime", OPENVINO: "OpenVINO"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,11 @@ def _asked(request: EngineRequest, own: Engine) -> Choice:
         if _agrees(engine, memory.measured):
             return Choice(engine=engine, reason="asked for")
     cosines = [memory.measured[_key(engine)].cosine for engine in variants if _key(engine) in memory.measured]
-    found = f"its features agree to a cosine of {max(cosines):.5f} only" if cosines else "it cannot be exported"
+    found = (
+        f"its features agree to a cosine of {max(cosines):.5f} only"
+        if cosines
+        else "it cannot be exported or run there, where 'tl doctor' may know more"
+    )
     raise BackboneError(
         f"backbone {request.backbone.info.name} cannot run on engine {request.asked!r}: {found}; leave --engine out"
     )
@@ -141,7 +145,7 @@ def _variants(request: EngineRequest) -> list[Engine]:
         return [onnx_engine(request.backbone, request.directory)]
     if request.asked == OPENVINO:
         if not has_openvino():
-            raise OptionError("engine 'openvino' needs the package openvino: pip install openvino")
+            raise OptionError("engine 'openvino' needs the package openvino: pip install --upgrade openvino")
         return openvino_engines(request.backbone, request.directory)
     candidate = _torch(request.backbone)
     return [candidate] if candidate is not None else []
