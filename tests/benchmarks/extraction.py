@@ -32,8 +32,7 @@ from PIL import Image
 from tlcore import Backbone, Registry, Sample
 from tlcore.engines import Choice
 from tlcore.engines.engine import Engine
-from tlcore.engines.graph import OUTPUT, graph_file
-from tlcore.engines.onnx import onnx_engine
+from tlcore.engines.graph import OUTPUT, feature_graph
 from tlcore.exported.onnx_file import INPUT
 from tlcore.exported.runtime import import_onnxruntime
 from tlcore.features.extraction import Extractor, FeatureOptions
@@ -131,9 +130,7 @@ def extract(backbone: Backbone, samples: Sequence[Sample], graphs: Path) -> None
 
 def bare_session(backbone: Backbone, directory: Path) -> Any:
     """Return an ONNX Runtime session with its own defaults: all cores."""
-    height, width = backbone.info.preprocess.image_size
-    onnx_engine(backbone, directory).features(np.zeros((1, height, width, 3), np.uint8))
-    graph = graph_file(backbone, directory).read_bytes()[:-32]
+    graph = feature_graph(backbone, directory)
     return import_onnxruntime().InferenceSession(graph, providers=["CPUExecutionProvider"])
 
 

@@ -9,21 +9,18 @@ mobilenetv2_100 agrees to 0.9995 and keeps nine tenths of its speed.
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 
 from tlcore.backbone import Backbone
 from tlcore.engines.engine import Engine
-from tlcore.engines.graph import feature_graph
+from tlcore.engines.openvino_model import OpenvinoModel, openvino_model, with_float32_front
 from tlcore.engines.prepared import Network, Prepared
 from tlcore.errors import BackboneError
 from tlcore.machine.cores import available_cores
@@ -38,8 +35,6 @@ _FRONTS = (0, 2, 5, 10)
 
 _BATCH = 2
 """Images of a call: so what the call itself costs is shared, and what two layers pass on stays in the processor's cache."""
-
-_WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 
 _TELEMETRY = "openvino_telemetry"
 _LOCK = Lock()
@@ -60,9 +55,9 @@ def openvino_engines(backbone: Backbone, directory: Path | None) -> list[Engine]
 
     Args:
         backbone: with a `torch_embedder`.
-        directory: the cache directory, where the graph is kept; None keeps none.
+        directory: the cache directory, where the network is kept in the form that runs; None keeps none.
     """
-    graph = cache(lambda: feature_graph(backbone, directory))
+    model = cache(lambda openvino: openvino_model(openvino, backbone, directory, _BATCH))
 
     def variant(precision: str, front: int = 0) -> Engine:
         return Engine(
@@ -71,7 +66,7 @@ def openvino_engines(backbone: Backbone, directory: Path | None) -> list[Engine]
             backbone=backbone,
             batch_size=_BATCH,
             parallel=True,
-            compute=Prepared(lambda: _prepare(backbone, graph, reduced=precision != "float32", front=front)),
+            compute=Prepared(lambda: _prepare(backbone, model, reduced=precision != "float32", front=front)),
         )
 
     reduced = [variant(f"bfloat16 after {front} layers" if front else "bfloat16", front) for front in _FRONTS]
@@ -104,7 +99,7 @@ def _import_silently() -> Any:
     return openvino
 
 
-def _prepare(backbone: Backbone, graph: Callable[[], bytes], *, reduced: bool, front: int) -> Network:
+def _prepare(backbone: Backbone, converted: Callable[[Any], OpenvinoModel], *, reduced: bool, front: int) -> Network:
     try:
         openvino = import_openvino()
     except ImportError as error:
@@ -113,22 +108,33 @@ def _prepare(backbone: Backbone, graph: Callable[[], bytes], *, reduced: bool, f
     if reduced and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise BackboneError(f"backbone {backbone.info.name} cannot run in bfloat16: the processor has none")
     try:
-        model = core.read_model(graph(), b"")
-        model.reshape({0: [_BATCH, *backbone.info.preprocess.image_size, 3]})
-        if front:
-            model = _with_float32_front(openvino, core, model, front)
-        compiled = core.compile_model(model, "CPU", _settings(reduced=reduced))
+        model = converted(openvino)
+        text = with_float32_front(model.text, front)
+        network = core.read_model(text, openvino.Tensor(model.weights, shared_memory=True))
+        compiled = core.compile_model(network, "CPU", _settings(reduced=reduced))
     except (RuntimeError, OSError) as error:  # OpenVINO's own errors; no room for a temporary file
         raise BackboneError(f"backbone {backbone.info.name}: OpenVINO cannot run it: {_one_line(error)}") from error
-    requests = local()
+    return _Compiled(compiled, model.weights)
 
-    def compute(images: np.ndarray) -> np.ndarray:
-        if not hasattr(requests, "own"):
-            requests.own = compiled.create_infer_request()
-        features: np.ndarray = requests.own.infer({0: images}, share_inputs=True, share_outputs=True)[0]
+
+class _Compiled:
+    """A network that is ready; each thread that calls it has a request of its own.
+
+    Args:
+        network: OpenVINO's compiled model.
+        weights: which it reads in place without holding them.
+    """
+
+    def __init__(self, network: Any, weights: np.ndarray) -> None:
+        self._network = network
+        self._weights = weights
+        self._requests = local()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if not hasattr(self._requests, "own"):
+            self._requests.own = self._network.create_infer_request()
+        features: np.ndarray = self._requests.own.infer({0: images}, share_inputs=True, share_outputs=True)[0]
         return features.copy()
-
-    return compute
 
 
 def _one_line(error: Exception) -> str:
@@ -144,55 +150,3 @@ def _settings(*, reduced: bool) -> dict[str, object]:
         "INFERENCE_NUM_THREADS": cores,
         "ENABLE_CPU_PINNING": False,
     }
-
-
-def _with_float32_front(openvino: Any, core: Any, model: Any, layers: int) -> Any:
-    """Return a model whose first so many layers with weights, and all before and between them, are kept in float32.
-
-    OpenVINO takes that from the mark ``precise`` in its own file format alone, so the model goes through it.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        text, weights = Path(directory, "model.xml"), Path(directory, "model.bin")
-        openvino.serialize(model, text, weights)
-        network = ElementTree.fromstring(text.read_bytes())
-        for layer in front_layers(network, layers):
-            _mark(layer)
-        return core.read_model(ElementTree.tostring(network), weights.read_bytes())
-
-
-def front_layers(network: ElementTree.Element, count: int) -> list[ElementTree.Element]:
-    """Return the layers of a network, in OpenVINO's file format, up to the place where so many with weights are over.
-
-    It is the first place where one layer's output is all that later ones read of the image, for OpenVINO cannot divide a
-    block in two of whose branches one runs beside it; and it lies before the next layer with weights.
-    """
-    sources = defaultdict(list)
-    for edge in network.iterfind("edges/edge"):
-        sources[edge.get("to-layer")].append(edge.get("from-layer"))
-    readers = Counter(source for read in sources.values() for source in read)
-    layers = network.findall("layers/layer")
-    unread: dict[str | None, int] = {}
-    weighted, end = 0, None
-    for index, layer in enumerate(layers):
-        read = [source for source in sources[layer.get("id")] if source in unread]
-        if not read and layer.get("type") != "Parameter":
-            continue  # a constant, or made of constants
-        if layer.get("type") in _WEIGHTED:
-            if end is not None:
-                return layers[:end]
-            weighted += 1
-        for source in read:
-            unread[source] -= 1
-        unread = {source: left for source, left in unread.items() if left}
-        unread[layer.get("id")] = readers[layer.get("id")]
-        if weighted >= count and len(unread) == 1:
-            end = index + 1
-    return layers
-
-
-def _mark(layer: ElementTree.Element) -> None:
-    info = layer.find("rt_info")
-    if info is None:
-        info = ElementTree.Element("rt_info")
-        layer.insert(int(layer.find("data") is not None), info)
-    ElementTree.SubElement(info, "attribute", name="precise", version="0")

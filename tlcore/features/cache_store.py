@@ -16,7 +16,7 @@ from tlcore.progress import Progress, ProgressEvent, silent
 
 PARTS = {
     "features": "pooled features of images, by content",
-    "graphs": "networks exported to ONNX graphs",
+    "graphs": "networks exported to graphs, in the forms that engines run",
     "backbones": "what networks say of themselves, so that they need not be built to be asked",
     "engines": "which engine was measured to be the quickest",
     "audit": "what the audit found in images",

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -13,9 +14,10 @@ import pytest
 
 from tests.tlcore.engines.test_choice import pixels
 from tlcore import Backbone, Registry
-from tlcore.engines import openvino
+from tlcore.engines import openvino, openvino_model
 from tlcore.engines.choice import least_cosine
 from tlcore.engines.engine import Engine
+from tlcore.engines.kept import map_kept
 from tlcore.engines.openvino import openvino_engines
 from tlcore.errors import BackboneError
 
@@ -28,8 +30,13 @@ def mini(registry: Registry) -> Backbone:
 
 
 @pytest.fixture(scope="module")
-def engines(mini: Backbone, tmp_path_factory: pytest.TempPathFactory) -> list[Engine]:
-    return openvino_engines(mini, tmp_path_factory.mktemp("cache"))
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def engines(mini: Backbone, kept: Path) -> list[Engine]:
+    return openvino_engines(mini, kept)
 
 
 def run(engine: Engine, images: np.ndarray) -> np.ndarray:
@@ -48,6 +55,35 @@ def test_float32_agrees_with_the_backbones_own_code(mini: Backbone, engines: Seq
     assert least_cosine(run(engines[-1], images), mini.features(images)) > 0.99999
 
 
+def test_a_kept_network_is_mapped_and_lives_as_long_as_its_engine(
+    mini: Backbone, engines: Sequence[Engine], kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = pixels(mini, 2)
+    expected = run(engines[-1], images)
+    monkeypatch.setattr(openvino_model, "_convert", lambda *_: pytest.fail("converted again"))
+    engine = openvino_engines(mini, kept)[-1]
+    engine.features(images)
+    gc.collect()
+    assert np.array_equal(run(engine, images), expected)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-5], lambda data: b"x" + data[1:], lambda data: data[:9], lambda _: b""]
+)
+def test_a_damaged_network_is_converted_again(
+    mini: Backbone, engines: Sequence[Engine], kept: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    images = pixels(mini, 2)
+    expected = run(engines[-1], images)
+    (file,) = kept.glob("graphs/*.openvino-*")
+    whole = file.read_bytes()
+    file.unlink()  # for the file may be mapped
+    file.write_bytes(damage(whole))
+    assert map_kept(file) is None
+    assert np.array_equal(run(openvino_engines(mini, kept)[-1], images), expected)
+    assert map_kept(file) is not None
+
+
 def test_the_more_layers_stay_in_float32_the_closer_are_the_features(mini: Backbone, engines: Sequence[Engine]) -> None:
     images = pixels(mini, 16)
     expected = mini.features(images)
@@ -64,6 +100,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 from tlcore import Registry
+from tlcore.engines.kept import map_kept
 from tlcore.engines.openvino import openvino_engines
 
 mini = Registry().backbone("mini")
@@ -80,6 +117,7 @@ def test_importing_it_reports_to_nobody(tmp_path: Path) -> None:
     script = """
 import os, sys
 before = dict(os.environ)
+from tlcore.engines.kept import map_kept
 from tlcore.engines.openvino import import_openvino
 
 assert import_openvino() is import_openvino()
@@ -99,7 +137,7 @@ def test_bfloat16_is_refused_where_the_processor_has_none(mini: Backbone, monkey
 
 
 def test_a_graph_it_cannot_run_is_an_error_in_one_line(mini: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino, "feature_graph", lambda *_: b"no graph")
+    monkeypatch.setattr(openvino_model, "feature_graph", lambda *_: b"no graph")
     with pytest.raises(BackboneError, match="mini: OpenVINO cannot run it") as caught:
         openvino_engines(mini, None)[-1].features(pixels(mini, 1))
     assert "\n" not in str(caught.value)
@@ -154,5 +192,5 @@ def test_the_front_ends_where_one_output_is_all_that_is_read_later(count: int, l
     network = ElementTree.fromstring(
         f"<net><layers><layer id='weights' type='Const'/>{layers}</layers><edges>{edges}</edges></net>"
     )
-    front = [layer.get("id") for layer in openvino.front_layers(network, count)]
+    front = [layer.get("id") for layer in openvino_model.front_layers(network, count)]
     assert front == ["weights", *list(BLOCKS)[: list(BLOCKS).index(last) + 1]]
