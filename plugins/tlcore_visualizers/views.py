@@ -90,7 +90,7 @@ class Views:
         grid = torch.empty(len(images), *self._size, 2)
         torch.add(across * (cosine * columns + shift[0][:, None, None]), -sine * across * rows, out=grid[..., 0])
         torch.add(down * (cosine * rows + shift[1][:, None, None]), sine * down * columns, out=grid[..., 1])
-        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        return _sampled(images, grid)
 
     def _coloured(self, views: ViewTensor) -> ViewTensor:
         """Change contrast about the middle grey, and the strength of each colour."""
@@ -114,6 +114,21 @@ class Views:
 
     def _uniform(self, count: int, low: float, high: float) -> Float32[torch.Tensor, " count"]:
         return low + (high - low) * torch.rand(count, generator=self._generator)
+
+
+def _sampled(images: Images, grid: Float32[torch.Tensor, "images view_height view_width 2"]) -> ViewTensor:
+    """Return images at the places of a grid; edges are mirrored.
+
+    torch divides this among threads by images, and a single one is left to one thread; so it is sampled in strips of rows,
+    as if each were an image.
+    """
+    strips = torch.get_num_threads()
+    count, height, width, _ = grid.shape
+    if count > 1 or height % strips:
+        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    rows = grid.reshape(strips, height // strips, width, 2)
+    sampled = F.grid_sample(images.expand(strips, -1, -1, -1), rows, padding_mode="reflection", align_corners=False)
+    return sampled.transpose(0, 1).reshape(1, 3, height, width)
 
 
 def _places(count: int) -> Float32[torch.Tensor, " count"]:

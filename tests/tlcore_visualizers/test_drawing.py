@@ -162,17 +162,25 @@ def test_the_gradient_of_total_variation_is_torch_s() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-def test_views_are_where_torch_s_own_grid_has_them() -> None:
-    images, ranges = torch.rand(2, 3, 20, 30, generator=generator()), ViewRange(scale=(0.7, 1.4), rotation=30.0, shift=0.2)
+@pytest.mark.parametrize("count", [1, 2])
+def test_views_are_where_torch_s_own_grid_has_them(count: int) -> None:
+    images, ranges = (
+        torch.rand(count, 3, 20, 30, generator=generator()),
+        ViewRange(scale=(0.7, 1.4), rotation=30.0, shift=0.2),
+    )
+    images.requires_grad_()
     random = generator(7)
-    scale, angle, right, below = (torch.rand(2, generator=random) for _ in range(4))
+    scale, angle, right, below = (torch.rand(count, generator=random) for _ in range(4))
     scale, angle = torch.exp(np.log(0.7) + np.log(2.0) * scale), np.pi / 6 * (2 * angle - 1)
     across, down = 16 / 30 / scale, 12 / 20 / scale
     cosine, sine, right, below = torch.cos(angle), torch.sin(angle), 0.8 * right - 0.4, 0.8 * below - 0.4
     rows = [cosine * across, -sine * across, right * across, sine * down, cosine * down, below * down]
-    grid = torch.nn.functional.affine_grid(torch.stack(rows, 1).view(2, 2, 3), [2, 3, 12, 16], align_corners=False)
+    grid = torch.nn.functional.affine_grid(torch.stack(rows, 1).view(count, 2, 3), [count, 3, 12, 16], align_corners=False)
     expected = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    torch.testing.assert_close(Views((12, 16), ranges, generator(7))(images), expected, atol=1e-5, rtol=1e-4)
+    views = Views((12, 16), ranges, generator(7))(images)
+    torch.testing.assert_close(views, expected, atol=1e-5, rtol=1e-4)
+    (ours,), (theirs,) = (torch.autograd.grad((seen**2).sum(), images) for seen in (views, expected))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
