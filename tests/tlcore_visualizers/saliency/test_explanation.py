@@ -14,6 +14,7 @@ from tlcore import Registry, Subject, TrainResult, Visualization, VisualizationR
 from tlcore.errors import TlcoreError, VisualizationError
 from tlcore.progress import ProgressEvent
 from tlcore.subject import bundle_subject, make_subject
+from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.saliency import METHODS, ExplainOptions
 from tlcore_visualizers.saliency.explanation import explain
 from tlcore_visualizers.saliency.visualizer import Explain
@@ -24,7 +25,8 @@ QUICK = ExplainOptions(method="all", channels=4, steps=4)
 def test_every_method_on_the_network_in_the_box(mini: Subject, photo: Image.Image) -> None:
     result = Explain(QUICK).visualize(mini, VisualizationRequest(images=(photo,), image_names=("a photo/of a flower.jpg",)))
     assert [record["method"] for record in result.record["explanations"]] == list(METHODS)
-    assert result.pictures[0].name == "of a flower-mushroom-grad-cam"
+    likeliest = PixelNetwork(mini).probabilities(mini.preprocess.pixels(photo)[None])[0].argmax()
+    assert result.pictures[0].name == f"of a flower-{mini.class_name(int(likeliest))}-grad-cam"
     assert all(picture.pixels.shape == (427, 640 + 48, 3) for picture in result.pictures)
     assert "deletion 0." in result.pictures[0].caption
     assert result.columns == len(METHODS)
