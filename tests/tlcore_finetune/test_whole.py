@@ -61,6 +61,23 @@ def test_the_bundle_is_the_fine_tuned_network(result: TrainResult, registry: Reg
     assert bundle.record.plugins.keys() >= {"tlcore:finetune", "tlcore:heads", "tlcore:mini"}
 
 
+def test_where_no_epoch_is_better_the_head_alone_is_kept(photos: Path, tmp_path: Path, registry: Registry) -> None:
+    still = {**QUICK, "learning_rate": 1e-9, "init": "probe", "normalisation": "network"}
+    options = replace(OPTIONS, finetune_options=still, observers=())
+    tuned = train(str(photos), tmp_path / "tuned", options, registry=registry)
+    alone = train(str(photos), tmp_path / "alone", replace(options, finetune=None, finetune_options={}), registry=registry)
+    assert tuned.bundle.record.head["finetune"]["best_epoch"] == 0
+    assert (tuned.bundle.record.head["finetune"]["before"]["mended"], tuned.bundle.record.temperature) == (
+        0,
+        alone.bundle.record.temperature,
+    )
+    assert tuned.bundle.record.backbone == alone.bundle.record.backbone
+    for ours, theirs in zip(tuned.bundle.head.linear() or (), alone.bundle.head.linear() or (), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert "found nothing better" in (tuned.bundle.path / "README.md").read_text(encoding="utf-8")
+    assert any("no epoch did better on the validation images" in note for note in tuned.notes)
+
+
 def test_plain_timm_reads_it_with_equal_logits(result: TrainResult) -> None:
     preprocess = result.bundle.record.preprocess
     pixels = np.random.default_rng(0).integers(0, 256, (3, *preprocess.image_size, 3), dtype=np.uint8)

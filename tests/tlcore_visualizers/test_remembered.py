@@ -69,20 +69,6 @@ def test_a_folded_copy_answers_and_remembers_the_same(mini: Subject, photo: Imag
     assert sum(strangeness(light, inputs, norms)) == pytest.approx(sum(strangeness(mini.network, inputs, {})), rel=0.05)
 
 
-def test_convolutions_of_small_maps_become_products_with_the_same_answer_and_gradient() -> None:
-    squeezed = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Conv2d(6, 5, 1))
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 6, 3), torch.nn.BatchNorm2d(6), torch.nn.Conv2d(6, 6, 1, groups=2), squeezed
-    ).eval()
-    light, norms = folded(network, (12, 12))
-    assert list(norms) == ["0"]
-    assert [isinstance(module, torch.nn.Conv2d) for module in (light[0], light[2], light[3][1])] == [True, True, False]  # type: ignore[index]
-    inputs = torch.rand(1, 3, 12, 12, requires_grad=True)
-    torch.testing.assert_close(light(inputs), network(inputs))
-    (ours,), (theirs,) = (torch.autograd.grad((found(inputs) ** 2).sum(), inputs) for found in (light, network))
-    torch.testing.assert_close(ours, theirs)
-
-
 class AlsoBefore(torch.nn.Module):
     """What its normalisation is given is used too, so that it cannot be folded."""
 

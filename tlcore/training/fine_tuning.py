@@ -78,25 +78,49 @@ class Tuning:
 
 
 def tune_further(learnt: Learnt, tuning: Tuning, progress: Progress) -> Learnt:
-    """Train the network on from the head, and measure it in place of the head alone, on the same images."""
+    """Train the network on from the head, and measure it in place of the head alone, on the same images.
+
+    Where the network comes back as it was, no epoch was better than the start: then the head alone is kept. It has been
+    fitted on the validation images too, which the start has not.
+    """
     options, classes = tuning.request.options, learnt.dataset.class_names
     directory = begin_run(tuning.request) if is_main_process() else tuning.request.directory
     task = starting_task(learnt.backbone, learnt.head, learnt.features, classes, directory=directory, seed=options.seed)
     tuned = fine_tune(tuning.tuner, learnt.backbone, learnt.head, task, observers=tuning.observers, progress=progress)
+    changed = not _is_same(tuned.backbone, learnt.backbone)
+    told = {
+        "name": tuning.name,
+        "options": plain_options(options.finetune_options),
+        "changed": changed,
+        **tuned.record,
+    }
+    if not changed:
+        before, notes = _against_head_alone(learnt, learnt.fit.head, learnt.features["test"])
+        return replace(learnt, fit=_recorded(learnt.fit, {**told, **before}), notes=(*learnt.notes, *tuned.notes, *notes))
     features = learnt.embedding.by_tuned(tuned.backbone, learnt.features)
     validation = tuned.head.logits(features["validation"].features) if features["validation"].samples else None
     temperature, metrics = measure_head(tuned.head, validation, features, classes)
     before, notes = _against_head_alone(learnt, tuned.head, features["test"])
-    record = {"name": tuning.name, "options": plain_options(options.finetune_options), **tuned.record, **before}
+    fit = HeadFit(head=tuned.head, validation_logits=validation, record=learnt.fit.record)
     return replace(
         learnt,
         backbone=tuned.backbone,
         features=features,
-        fit=HeadFit(head=tuned.head, validation_logits=validation, record={**learnt.fit.record, "finetune": record}),
+        fit=_recorded(fit, {**told, **before}),
         temperature=temperature,
         metrics=metrics,
         notes=(*learnt.notes, *tuned.notes, *notes),
     )
+
+
+def _is_same(one: Backbone, other: Backbone) -> bool:
+    first, second = one.info, other.info
+    return first.weights_digest == second.weights_digest and first.preprocess == second.preprocess
+
+
+def _recorded(fit: HeadFit, finetune: Mapping[str, Any]) -> HeadFit:
+    """Return a fit with what is told of fine-tuning."""
+    return replace(fit, record={**fit.record, "finetune": finetune})
 
 
 def _against_head_alone(learnt: Learnt, tuned: FittedHead, test: FeatureSet) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -55,7 +55,11 @@ def model_card(record: BundleRecord) -> str:
 
 def _tuned(record: BundleRecord) -> str:
     tuned = record.head.get("finetune")
-    return f", network and head then fine-tuned (`{tuned['name']}`)" if tuned else ""
+    if not tuned:
+        return ""
+    if not tuned["changed"]:
+        return f"; fine-tuning both (`{tuned['name']}`) found nothing better"
+    return f", network and head then fine-tuned (`{tuned['name']}`)"
 
 
 def _row(split: str, images: int, metrics: dict[str, Any] | None) -> str:
