@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ from tlcore.machine.atomic import write_file
 _DIGEST = hashlib.sha256().digest_size
 
 
-def keep(file: Path, content: bytes) -> None:
-    """Keep the form of a network that an engine runs; raises `TlcoreError` where that cannot be."""
+def keep(file: Path, *parts: bytes | memoryview) -> None:
+    """Keep the form of a network that an engine runs, in parts; raises `TlcoreError` where that cannot be."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
     try:
-        write_file(file, content + hashlib.sha256(content).digest())
+        write_file(file, *parts, digest.digest())
     except OSError as error:
         raise TlcoreError(
             f"{file}: the network's graph cannot be kept: {error.strerror or error}; "
@@ -28,8 +32,9 @@ def map_kept(file: Path) -> np.ndarray | None:
     """Return what was kept in a file as bytes, (length,) uint8, mapped into memory; None where it is absent or damaged."""
     try:
         whole = np.memmap(file, np.uint8, "c")  # writable, as OpenVINO demands, but never written back
-        file.touch()  # the time of last use, which eviction goes by
     except (OSError, ValueError):  # there is none, it is empty
         return None
+    with suppress(OSError):
+        file.touch()  # the time of last use, which eviction goes by
     content, digest = whole[:-_DIGEST], whole[-_DIGEST:]
     return content if hashlib.sha256(content.data).digest() == digest.tobytes() else None

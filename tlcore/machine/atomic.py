@@ -35,13 +35,13 @@ def new_directory(target: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def write_file(target: Path, data: bytes) -> None:
-    """Write a file at once: a reader sees the old content or the new, never a part."""
+def write_file(target: Path, *parts: bytes | memoryview) -> None:
+    """Write a file, its parts one after the other, at once: a reader sees the old content or the new, never some of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(unfinished, 0o666 & ~_umask())

@@ -84,6 +84,19 @@ def test_a_damaged_network_is_converted_again(
     assert map_kept(file) is not None
 
 
+def test_a_cache_that_may_only_be_read_is_used(
+    engines: Sequence[Engine], kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines[-1].features(pixels(engines[-1].backbone, 1))
+
+    def refuse(_: Path) -> None:
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    (file,) = kept.glob("graphs/*.openvino-*")
+    assert map_kept(file) is not None
+
+
 def test_the_more_layers_stay_in_float32_the_closer_are_the_features(mini: Backbone, engines: Sequence[Engine]) -> None:
     images = pixels(mini, 16)
     expected = mini.features(images)
