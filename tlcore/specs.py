@@ -161,9 +161,11 @@ class VisualizerSpec(_Spec):
 
     Attributes:
         needs_classifier: False where it serves for networks without a classifier too.
+        takes_companions: True where what it makes of a class can be made by several networks together.
     """
 
     needs_classifier: bool = True
+    takes_companions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset
 from tlcore.errors import OptionError, PluginError
 from tlcore.head import FittedHead
-from tlcore.label import find_label
+from tlcore.label import find_label, same_class
 from tlcore.preprocess import Preprocess
 from tlcore.progress import Progress, silent
 
@@ -62,6 +62,10 @@ class Subject:
             UnknownNameError: there is no such class, or several; names the nearest.
         """
         return find_label(text, self.class_names, self.name)
+
+    def class_among(self, other: Subject, index: int) -> int | None:
+        """Return the index of the one class of another subject that has a name of this one's class `index`, or None."""
+        return same_class(self.class_names[index], other.class_names) if self.class_names else None
 
     def check_mode(self) -> None:
         """Raise `OptionError` where a part of the network is in training mode, in which answers change from call to call."""
@@ -137,6 +141,7 @@ class VisualizationRequest:
         classes: indices of the classes that were asked for, each below the number of logits.
         dataset: labelled images for those who need some; None where none was given.
         judges: other networks, by which the result is judged.
+        companions: other networks, by which the result is made too; each knows every class asked for.
         frames: whether to show how each picture came about.
         seed: of anything random.
         cache_directory: where pooled features are kept; None keeps none.
@@ -150,6 +155,7 @@ class VisualizationRequest:
     classes: tuple[int, ...] = ()
     dataset: Dataset | None = None
     judges: tuple[Subject, ...] = ()
+    companions: tuple[Subject, ...] = ()
     frames: bool = False
     seed: int = 0
     cache_directory: Path | None = None

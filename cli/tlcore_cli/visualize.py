@@ -43,6 +43,11 @@ SHARED: tuple[click.Parameter, ...] = (
         ["--judge", "judges"], multiple=True, metavar="MODEL", shell_complete=names_of("backbone"),
         help="Another network to judge the result by; may be repeated.",
     ),
+    click.Option(
+        ["--companion", "companions"], multiple=True, metavar="MODEL", shell_complete=names_of("backbone"),
+        help="Another network to draw an ideal image by too; may be repeated; none = no other.  "
+        "[default: mini, where it knows the class]",
+    ),
     click.Option(["--frames"], is_flag=True, help="Also save how each picture came about, as a GIF."),
     click.Option(["--seed"], default=0, show_default=True, type=click.IntRange(0), help="Of anything random."),
     click.Option(
@@ -76,6 +81,7 @@ def run(context: click.Context, name: str) -> None:
         classes=asked["classes"],
         dataset=asked["dataset"],
         judges=asked["judges"],
+        companions=_companions(asked["companions"]),
         frames=asked["frames"],
         seed=asked["seed"],
         options={**flags_given(context), **chosen["visualizer"], **chosen[name]},
@@ -101,6 +107,17 @@ def run(context: click.Context, name: str) -> None:
         )
     files = save_visualization(result, directory, overwrite=asked["overwrite"]) if result.pictures or result.files else ()
     show_visualization(result, directory, files, as_json=asked["as_json"], quiet=own.quiet)
+
+
+def _companions(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the companions that were named: None where nothing was said, none at all for ``none``."""
+    from tlcore.errors import OptionError
+
+    if not names:
+        return None
+    if "none" in names and len(names) > 1:
+        raise OptionError("'--companion none' draws by one network alone: leave it or the others out")
+    return () if names == ("none",) else names
 
 
 _ARGUMENTS: tuple[click.Parameter, ...] = (

@@ -32,6 +32,7 @@ def tlcore_visualizers() -> list[VisualizerSpec]:
             factory="tlcore_visualizers.ideal:create",
             options=IdealOptions,
             licence="MIT",
+            takes_companions=True,
         ),
         VisualizerSpec(
             name="features",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +12,11 @@ from jaxtyping import Float32, UInt8
 
 from tlcore.errors import VisualizationError
 from tlcore_visualizers.borrowed import captured
+from tlcore_visualizers.companion import Companion
 from tlcore_visualizers.descent import Descent
 from tlcore_visualizers.layers import Layer
 from tlcore_visualizers.objective import LayerObjective, Objective, Outputs, likeness
+from tlcore_visualizers.pace import Pace
 from tlcore_visualizers.parameterisation import Images, Parameterisation
 from tlcore_visualizers.pixel_network import PixelNetwork, to_pixels
 from tlcore_visualizers.recipe import Recipe
@@ -33,8 +34,10 @@ class Task:
 
     Attributes:
         network: from pixels to logits.
+        small_size: (height, width) of the smaller views that a picture begins with, pixels.
         places: where it can be compared with what it remembers.
         objective: what is made small.
+        companions: by whom it is drawn too.
         diverse_layer: by which several images are kept unlike; None for one image.
         diversity: its weight.
         recipe: the settings.
@@ -42,8 +45,10 @@ class Task:
     """
 
     network: PixelNetwork
+    small_size: tuple[int, int]
     places: list[Place]
     objective: Objective
+    companions: tuple[Companion, ...]
     diverse_layer: Layer | None
     diversity: float
     recipe: Recipe
@@ -77,43 +82,43 @@ class Drawing:
         return to_pixels(self.parameterisation.images())
 
 
-def draw(task: Task, drawing: Drawing, *, deadline: float | None, step: Callable[[int], None]) -> None:
-    """Improve a drawing step by step, until the recipe's steps are done or the deadline has passed.
+def draw(task: Task, drawing: Drawing, pace: Pace, *, step: Callable[[int], None]) -> None:
+    """Improve a drawing step by step, until its pace says that it is finished.
 
     Args:
         task: what to draw.
         drawing: begun; changed as it goes, so that it is of use at any moment.
-        deadline: of `time.monotonic`, or None.
+        pace: how far it has come.
         step: told after each step how many were made.
 
     Raises:
         VisualizationError: the loss is not finite.
     """
     recipe, generator = task.recipe, torch.Generator().manual_seed(drawing.seed)
-    views = Views(task.network.image_size, _ranges(recipe), generator)
+    views = Views(_ranges(recipe), generator)
     parameters = drawing.parameterisation.parameters
     descent = Descent(parameters, recipe.optimiser)
-    every = max(1, recipe.steps // FRAMES)
     remembered = Remembered(task.places, recipe.remembered)
+    drawing.steps, shown = 0, -1
     with (
         captured(task.network.network, task.watched) as outputs,
         dropping(task.network.network, recipe.drop, generator),
         remembered.listening(),
     ):
-        for index in range(recipe.steps):
+        while (done := pace(drawing.steps)) < 1:
             images = drawing.parameterisation.images()
-            loss = _loss(task, images, views(images, recipe.views, noise=_noise(index, recipe)), outputs)
+            size = task.small_size if done < recipe.small_views else task.network.image_size
+            loss = _loss(task, images, views(images, size, recipe.views, noise=_noise(done, recipe)), outputs)
             loss = loss + remembered.loss()
             if not torch.isfinite(loss):
-                raise VisualizationError(_not_finite(index))
-            descent.step(torch.autograd.grad(loss, parameters), recipe.learning_rate * _share(index, recipe))
+                raise VisualizationError(_not_finite(drawing.steps))
+            descent.step(torch.autograd.grad(loss, parameters), recipe.learning_rate * _share(done, recipe))
             drawing.parameterisation.after_step()
-            drawing.steps = index + 1
-            if task.frames and (index % every == 0 or index + 1 == recipe.steps):
+            drawing.steps += 1
+            if task.frames and (int(done * FRAMES) > shown or pace(drawing.steps) >= 1):
                 drawing.frames.append(drawing.pixels())
+                shown = int(done * FRAMES)
             step(drawing.steps)
-            if deadline is not None and time.monotonic() >= deadline:
-                return
 
 
 def _not_finite(index: int) -> str:
@@ -126,6 +131,8 @@ def _loss(task: Task, images: Images, views: ViewTensor, outputs: Outputs) -> Fl
     recipe = task.recipe
     logits = task.network(views)
     loss = task.objective(logits, outputs).mean()
+    for companion in task.companions:
+        loss = loss + recipe.companion_weight * companion.loss(views)
     if recipe.tv:
         loss = loss + recipe.tv * total_variation(images)
     if recipe.l2:
@@ -170,14 +177,14 @@ def _ranges(recipe: Recipe) -> ViewRange:
     )
 
 
-def _noise(index: int, recipe: Recipe) -> float:
-    """Return the noise of a step: from the first to the last value in three quarters of the steps."""
+def _noise(done: float, recipe: Recipe) -> float:
+    """Return the noise where a share is done: from the first to the last value in three quarters of the drawing."""
     first, last = recipe.noise
-    return first + (last - first) * min(1.0, index / recipe.steps / 0.75)
+    return first + (last - first) * min(1.0, done / 0.75)
 
 
-def _share(index: int, recipe: Recipe) -> float:
-    """Return the share of the learning rate in a step: all of it in the first half, then falling to a twentieth."""
+def _share(done: float, recipe: Recipe) -> float:
+    """Return the share of the learning rate where a share is done: all of it in the first half, then falling to 0.05."""
     if recipe.optimiser != "adam" or recipe.parameterisation == "pixels":
         return 1.0
-    return min(1.0, 2 * (1 - index / recipe.steps) + 0.05)
+    return min(1.0, 2 * (1 - done) + 0.05)

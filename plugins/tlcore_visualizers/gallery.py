@@ -39,7 +39,7 @@ class Gallery:
         subject, request: as the visualizer was given them.
         photographs: of the dataset, for the spectrum; None without one.
         options: of the visualizer.
-        record: of the settings; what was measured joins it.
+        record: of the settings, ``companions`` among them; what was measured joins it.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class Gallery:
         self._spectrum = natural_spectrum(photographs)
         self._options = options
         self._record = record
+        companions = " and ".join(_last(name) for name in record["companions"])
+        self._drawn_with = f", drawn with {companions}" if companions else ""
         self._columns = options.count
         self._pictures: list[Picture] = []
         self._drawn: list[dict[str, Any]] = []
@@ -126,11 +128,12 @@ class Gallery:
             saved = decode_image(encode_png(Image.fromarray(pixels)))
             each = {index: probability(saved, index, self._subject) for index in objective.weights}
             told = ", ".join(f"{self._subject.class_name(index)} {_percent(value)}" for index, value in each.items())
-            return told, {"own": {str(index): value for index, value in each.items()}}
+            return told + self._drawn_with, {"own": {str(index): value for index, value in each.items()}}
         (index,) = objective.weights
         measured = score(pixels, index, self._subject, self._judges[index], self._spectrum)
-        judged = "".join(f", {name.rstrip('/').split('/')[-1]} {_percent(value)}" for name, value in measured.judges.items())
-        return f"{portrait.name} {_percent(measured.own)}, crops {_percent(measured.crops)}{judged}", measured.to_dict()
+        judged = "".join(f", {_last(name)} {_percent(value)}" for name, value in measured.judges.items())
+        told = f"{portrait.name} {_percent(measured.own)}, crops {_percent(measured.crops)}{judged}{self._drawn_with}"
+        return told, measured.to_dict()
 
     def _answers(self, objective: LayerObjective, images: UInt8[np.ndarray, "images height width 3"]) -> np.ndarray:
         height, width = self._network.image_size
@@ -162,6 +165,11 @@ class Gallery:
         while found.lower() in taken:
             found, number = f"{name} ({number})".replace("(", "-").replace(")", ""), number + 1
         return found
+
+
+def _last(name: str) -> str:
+    """Return the last part of a backbone's name or a bundle's path."""
+    return name.rstrip("/").split("/")[-1]
 
 
 def _percent(share: float) -> str:

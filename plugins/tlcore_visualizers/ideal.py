@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -19,20 +20,21 @@ from jaxtyping import Float32
 from tlcore.errors import OptionError
 from tlcore.progress import ProgressEvent
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest, Visualizer
+from tlcore_visualizers.attempts import Plan, attempt, plan_for
 from tlcore_visualizers.borrowed import borrowed
-from tlcore_visualizers.drawing import Drawing, Task, draw
+from tlcore_visualizers.companion import Companion, companion_of, lightened
+from tlcore_visualizers.drawing import Drawing, Task
 from tlcore_visualizers.folded import folded
 from tlcore_visualizers.gallery import Gallery, Portrait
 from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.layers import Layer, find_layers
-from tlcore_visualizers.objective import ClassObjective, LayerObjective, layer_objective
+from tlcore_visualizers.objective import ClassObjective, LayerObjective, Objective, layer_objective
 from tlcore_visualizers.parameterisation import Fourier, MagnitudeConstrained, Parameterisation, Pixels
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import Recipe, recipe_of
 from tlcore_visualizers.remembered import Place, places
+from tlcore_visualizers.small_views import small_view_size
 from tlcore_visualizers.spectrum import dataset_pixels, mean_magnitude
-
-_MOST_SEEDS = 1000
 
 
 def create(argument: str | None, options: IdealOptions) -> IdealImage:
@@ -55,12 +57,17 @@ class IdealImage(Visualizer):
         if self._options.remembered and not places(subject.network, {}):
             raise OptionError(f"{subject.name} has no batch normalisation that remembers its images: leave 'remembered' out")
         portraits = self._portraits(subject, request)
-        record = {"recipe": asdict(recipe), "size": list(size)}
+        companions = request.companions if recipe.companion_weight and not options.layer else ()
+        record = {"recipe": asdict(recipe), "size": list(size), "companions": [found.name for found in companions]}
         gallery = Gallery(subject, request, photographs, options, record)
-        with borrowed(subject.network):
+        with borrowed(subject.network), lightened(companions) as beside:
             network, where = self._to_draw_by(subject, recipe)
-            for portrait in portraits:
-                task = self._task(network, where, portrait, recipe, request.frames)
+            first = self._task(network, where, portraits[0].objective, request.frames)
+            tasks = [
+                replace(first, objective=portrait.objective, companions=_company(beside, subject, portrait))
+                for portrait in portraits
+            ]
+            for portrait, task in zip(portraits, tasks, strict=True):
                 drawings: list[Drawing] = []
                 request.keep(partial(gallery.with_unfinished, portrait, drawings))
                 self._attempts(task, portrait, drawings, request, size, photographs)
@@ -105,15 +112,19 @@ class IdealImage(Visualizer):
             for index in dict.fromkeys(request.classes)
         ]
 
-    def _task(self, network: PixelNetwork, where: list[Place], portrait: Portrait, recipe: Recipe, frames: bool) -> Task:
+    def _task(self, network: PixelNetwork, where: list[Place], objective: Objective, frames: bool) -> Task:
+        """Return what one network alone is asked to draw."""
+        recipe = recipe_of(self._options)
         diverse: Layer | None = None
         if self._options.count > 1 and self._options.diversity:
             layers = find_layers(network.network, network.image_size)
             diverse = layers[len(layers) * 2 // 3] if layers else None
         return Task(
             network=network,
+            small_size=small_view_size(network) if recipe.small_views else network.image_size,
             places=where,
-            objective=portrait.objective,
+            objective=objective,
+            companions=(),
             diverse_layer=diverse,
             diversity=self._options.diversity,
             recipe=recipe,
@@ -129,19 +140,20 @@ class IdealImage(Visualizer):
         size: tuple[int, int],
         photographs: Float32[np.ndarray, "images height width 3"] | None,
     ) -> None:
-        """Draw from one seed after the other, into `drawings`, while there is time for another."""
-        started, options = time.monotonic(), self._options
-        deadline = None if options.seconds is None else started + options.seconds
-        most = options.seeds if deadline is None else max(options.seeds, _MOST_SEEDS)
-        for attempt in range(most):
-            begun = time.monotonic()
-            seed = request.seed + attempt
-            drawings.append(Drawing(seed, self._parameterisation(task.recipe, seed, size, photographs)))
-            report = partial(_report, request, f"{portrait.name}, seed {seed}", task.recipe.steps)
-            draw(task, drawings[-1], deadline=deadline, step=report)
-            now = time.monotonic()
-            if deadline is not None and now + (now - begun) > deadline:
-                return
+        """Draw from one seed after the other, into `drawings`, while there is time."""
+        seconds = self._options.seconds
+        deadline = None if seconds is None else time.monotonic() + seconds
+
+        def begin(seed: int) -> Drawing:
+            return Drawing(seed, self._parameterisation(task.recipe, seed, size, photographs))
+
+        def report(seed: int, done: int) -> None:
+            request.progress(ProgressEvent(f"{portrait.name}, seed {seed}", min(done, plan.steps), plan.steps))
+
+        plan = Plan(seeds=self._options.seeds, steps=task.recipe.steps)
+        if deadline is not None:
+            plan = plan_for(task, begin, deadline=deadline, steps_given=self._options.steps is not None)
+        attempt(task, drawings, begin, plan, seed=request.seed, report=report)
 
     def _parameterisation(
         self,
@@ -159,8 +171,10 @@ class IdealImage(Visualizer):
         return MagnitudeConstrained(count, size, generator, *mean_magnitude(photographs))
 
 
-def _report(request: VisualizationRequest, stage: str, total: int, done: int) -> None:
-    request.progress(ProgressEvent(stage, done, total))
+def _company(companions: Sequence[Subject], subject: Subject, portrait: Portrait) -> tuple[Companion, ...]:
+    if not isinstance(portrait.objective, ClassObjective):
+        return ()
+    return tuple(companion_of(other, subject, portrait.objective) for other in companions)
 
 
 def _layer_title(objective: LayerObjective) -> str:

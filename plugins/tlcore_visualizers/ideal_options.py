@@ -69,6 +69,9 @@ class IdealOptions:
     mirror: bool | None = _preset("every other view in a mirror, by chance")
     colour: float | None = _preset("how far contrast and colours of views differ", minimum=0.0, maximum=2.0)
     view_blur: float | None = _preset("greatest blur of a view, pixels", minimum=0.0, maximum=16.0)
+    small_views: float | None = _preset(
+        "share of the steps, the first, whose views are smaller: about 0.7 of the input's side", minimum=0.0, maximum=1.0
+    )
     drop: float | None = _preset("share of channels switched off at random", minimum=0.0, maximum=0.9)
     tv: float | None = _preset("weight of total variation", minimum=0.0)
     l2: float | None = _preset("weight of the distance from grey", minimum=0.0)
@@ -77,6 +80,9 @@ class IdealOptions:
         "weight of the distance of its channels from what batch normalisations remember of photographs", minimum=0.0
     )
     decay: float | None = _preset("how fast waves weaken with frequency", minimum=0.0, maximum=3.0)
+    companion_weight: float | None = _preset(
+        "weight of what each companion makes of it, beside the network itself", minimum=0.0
+    )
 
     def __post_init__(self) -> None:
         if self.scale is not None and not 0.05 <= self.scale[0] <= self.scale[1] <= 20:

@@ -3,7 +3,8 @@
 ``default`` is the decorrelated Fourier recipe of Olah et al. 2017 under noise that fades as it is drawn: gradients under
 strong noise are those of large shapes, which other networks see too (randomised smoothing, Cohen et al. 2019). A strong
 variation loss and what the network remembers of photographs (`remembered`) keep out what only this network would see. So do
-views in a mirror, of other contrast and colours: what is left of a thing under all of these is its shape. The two of the
+views in a mirror, of other contrast and colours: what is left of a thing under all of these is its shape. The first half of
+the steps sees smaller views (`small_views`), which cost half, and companions draw along (`companion`). The two of the
 lesson are pixels and a cross-entropy, without a variation loss (noise appears) and with one (shapes appear).
 """
 
@@ -37,12 +38,14 @@ class Recipe:
     mirror: bool = True
     colour: float = 0.2
     view_blur: float = 0.0
+    small_views: float = 0.5
     drop: float = 0.0
     tv: float = 80.0
     l2: float = 0.0
     blur: float = 0.0
     remembered: float = 30.0
     decay: float = 1.0
+    companion_weight: float = 2.0
 
 
 _LESSON = Recipe(
@@ -58,6 +61,8 @@ _LESSON = Recipe(
     noise=(0.0, 0.0),
     tv=0.0,
     remembered=0.0,
+    companion_weight=0.0,
+    small_views=0.0,
 )
 
 PRESETS = {

@@ -12,7 +12,6 @@ from PIL import Image
 
 from tlcore.errors import VisualizationError
 from tlcore.images import decode_image, encode_png
-from tlcore.label import same_class
 from tlcore.visualizer import Subject
 from tlcore_visualizers.pixel_network import PixelNetwork, to_tensor
 from tlcore_visualizers.spectrum import spectrum_distance
@@ -101,9 +100,9 @@ def mark(pixels: UInt8[np.ndarray, "height width 3"], index: int, network: Pixel
 def _view_logits(
     pixels: UInt8[np.ndarray, "height width 3"], network: PixelNetwork, ranges: ViewRange
 ) -> Float32[torch.Tensor, "crops classes"]:
-    views = Views(network.image_size, ranges, torch.Generator().manual_seed(0))
+    views = Views(ranges, torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        logits: torch.Tensor = network(views(to_tensor(pixels[None]), CROPS))
+        logits: torch.Tensor = network(views(to_tensor(pixels[None]), network.image_size, CROPS))
         return logits / network.temperature
 
 
@@ -113,13 +112,18 @@ def judged_by(judges: tuple[Subject, ...], subject: Subject, index: int) -> dict
     Raises:
         VisualizationError: a judge does not know the class.
     """
-    found = {}
-    for judge in judges:
-        name = subject.class_names[index] if subject.class_names else ""
-        other = same_class(name, judge.class_names) if name else None
-        if other is None:
-            raise VisualizationError(
-                f"judge {judge.name} has no class {subject.class_name(index)!r}; it must know the same classes"
-            )
-        found[judge.name] = (judge, other)
+    return {judge.name: (judge, known_to(judge, "judge", subject, index)) for judge in judges}
+
+
+def known_to(other: Subject, role: str, subject: Subject, index: int) -> int:
+    """Return the index of a subject's class among those of another network.
+
+    Raises:
+        VisualizationError: the other, which is told by its role, does not know the class.
+    """
+    found = subject.class_among(other, index)
+    if found is None:
+        raise VisualizationError(
+            f"{role} {other.name} has no class {subject.class_name(index)!r}; it must know the same classes"
+        )
     return found

@@ -40,54 +40,53 @@ class ViewRange:
 
 
 class Views:
-    """Draws views of a fixed size by one resampling each.
+    """Draws views by one resampling each.
 
     Args:
-        size: (height, width) of a view, pixels: the network's input.
         ranges: how far they may differ.
         generator: of the choices.
     """
 
-    def __init__(self, size: tuple[int, int], ranges: ViewRange, generator: torch.Generator) -> None:
-        self._size = size
+    def __init__(self, ranges: ViewRange, generator: torch.Generator) -> None:
         self._ranges = ranges
         self._generator = generator
         self._pool: torch.Tensor | None = None
 
-    def __call__(self, images: Images, count: int = 1, *, noise: float = 0.0) -> ViewTensor:
+    def __call__(self, images: Images, size: tuple[int, int], count: int = 1, *, noise: float = 0.0) -> ViewTensor:
         """Return views of images; edges are mirrored.
 
         Args:
             images: RGB in [0, 1].
+            size: (height, width) of a view, pixels: the network's input.
             count: how many of each.
             noise: standard deviation of what is added to their pixels.
         """
         repeated = images.repeat_interleave(count, dim=0) if count > 1 else images
-        views = self._moved(repeated)
+        views = self._moved(repeated, size)
         if self._ranges.blur:
             views = self._blurred(views)
         if self._ranges.colour:
             views = self._coloured(views)
         return torch.add(views, self._noise(views), alpha=noise) if noise else views
 
-    def _moved(self, images: Images) -> ViewTensor:
+    def _moved(self, images: Images, size: tuple[int, int]) -> ViewTensor:
         ranges = self._ranges
         still = ranges.scale == (1.0, 1.0) and not ranges.rotation and not ranges.shift and not ranges.mirror
-        if still and images.shape[2:] == self._size:
+        if still and images.shape[2:] == size:
             return images
         low, high = ranges.scale
         scale = torch.exp(self._uniform(len(images), math.log(low), math.log(high)))
         angle = self._uniform(len(images), -ranges.rotation, ranges.rotation) * (math.pi / 180)
         height, width = images.shape[2:]
-        across, down = self._size[1] / width / scale, self._size[0] / height / scale
+        across, down = size[1] / width / scale, size[0] / height / scale
         cosine, sine = torch.cos(angle), torch.sin(angle)
         shift = [self._uniform(len(images), -2 * ranges.shift, 2 * ranges.shift) for _ in range(2)]
         if ranges.mirror:
             across = across * torch.where(self._uniform(len(images), -1.0, 1.0) < 0, -1.0, 1.0)
-        columns = _places(self._size[1])[None, None, :]
-        rows = _places(self._size[0])[None, :, None]
+        columns = _places(size[1])[None, None, :]
+        rows = _places(size[0])[None, :, None]
         cosine, sine, across, down = (value[:, None, None] for value in (cosine, sine, across, down))
-        grid = torch.empty(len(images), *self._size, 2)
+        grid = torch.empty(len(images), *size, 2)
         torch.add(across * (cosine * columns + shift[0][:, None, None]), -sine * across * rows, out=grid[..., 0])
         torch.add(down * (cosine * rows + shift[1][:, None, None]), sine * down * columns, out=grid[..., 1])
         return _sampled(images, grid)
@@ -104,7 +103,7 @@ class Views:
 
     def _noise(self, views: ViewTensor) -> ViewTensor:
         if self._pool is None:
-            self._pool = torch.randn(max(_POOL, 8 * 3 * self._size[0] * self._size[1]), generator=self._generator)
+            self._pool = torch.randn(max(_POOL, 8 * views[0].numel()), generator=self._generator)
         count = min(views.numel(), len(self._pool))
         start = int(torch.randint(len(self._pool) - count + 1, (1,), generator=self._generator))
         noise = self._pool[start : start + count]

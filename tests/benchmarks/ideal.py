@@ -15,7 +15,9 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +30,17 @@ from tlcore.display.picture_sheet import picture_sheet
 from tlcore.images import decode_image, encode_png
 from tlcore.machine.memory import keep_freed
 from tlcore.subject import make_subject
+from tlcore_visualizers.companion import companion_of, lightened
 from tlcore_visualizers.drawing import Drawing, Task, draw
 from tlcore_visualizers.folded import folded
 from tlcore_visualizers.ideal_options import IdealOptions
 from tlcore_visualizers.objective import ClassObjective
+from tlcore_visualizers.pace import by_steps
 from tlcore_visualizers.parameterisation import Fourier
 from tlcore_visualizers.pixel_network import PixelNetwork
 from tlcore_visualizers.recipe import recipe_of
 from tlcore_visualizers.remembered import places
+from tlcore_visualizers.small_views import small_view_size
 
 CLASSES = (
     "Siamese cat", "tabby", "zebra", "pug", "flamingo", "school bus", "daisy", "pizza", "goldfish", "analog clock",
@@ -55,7 +60,12 @@ def judged(pixels: np.ndarray, index: int, subjects: dict[str, Subject]) -> dict
 
 
 def table(
-    subjects: dict[str, Subject], classes: list[str], options: dict[str, Any], sheet: Path | None, seed: int
+    subjects: dict[str, Subject],
+    companions: tuple[Subject, ...],
+    classes: list[str],
+    options: dict[str, Any],
+    sheet: Path | None,
+    seed: int,
 ) -> dict[str, Any]:
     registry, rows, pictures = Registry(), [], []
     for name, subject in subjects.items():
@@ -63,7 +73,7 @@ def table(
             index = subject.find_class(text)
             started = time.monotonic()
             result = registry.visualizer("ideal", options).visualize(
-                subject, VisualizationRequest(classes=(index,), seed=seed)
+                subject, VisualizationRequest(classes=(index,), seed=seed, companions=companions)
             )
             seconds = time.monotonic() - started
             given = judged(result.pictures[0].pixels, index, subjects)
@@ -127,31 +137,49 @@ def _ignore(done: int) -> None:
     """Show nothing."""
 
 
-def rate(subject: Subject, rounds: int = 5, steps: int = 60) -> dict[str, float]:
-    """Return our steps a second over those of the bare network, forward and backward to the pixels; rounds interleaved."""
-    recipe, (light, norms) = recipe_of(IdealOptions()), folded(subject.network, subject.preprocess.image_size)
+def rate(subject: Subject, companions: tuple[Subject, ...], rounds: int = 5, steps: int = 60) -> dict[str, float]:
+    """Return our steps a second over those of the bare network, forward and backward to the pixels; rounds interleaved.
+
+    ``alone`` is like for like, every view of the network's input size; ``as drawn`` has the recipe's smaller views and the
+    companions, of which the bare network knows nothing.
+    """
+    light, norms = folded(subject.network, subject.preprocess.image_size)
     network = PixelNetwork(replace(subject, network=light))
     objective = ClassObjective({0: 1.0}, "margin")
-    bare_times, own_times = [], []
-    pixels = torch.rand(recipe.views, 3, *network.image_size, generator=torch.Generator().manual_seed(0))
-    task = Task(network=network, places=places(light, norms), objective=objective, diverse_layer=None, diversity=0.0,
-                recipe=recipe_of(IdealOptions(steps=steps)), frames=False)  # fmt: skip
-    inputs = pixels.contiguous(memory_format=torch.channels_last)
-    for round_ in range(rounds + 1):
-        started = time.perf_counter()
+    recipe = recipe_of(IdealOptions(steps=steps))
+    alone = Task(network=network, small_size=network.image_size, places=places(light, norms), objective=objective, companions=(),
+                 diverse_layer=None, diversity=0.0, recipe=recipe, frames=False)  # fmt: skip
+    inputs = torch.rand(recipe.views, 3, *network.image_size, generator=torch.Generator().manual_seed(0))
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+
+    def bare() -> None:
         for _ in range(steps):
             leaf = inputs.detach().requires_grad_(True)
             torch.autograd.grad(subject.network(leaf)[:, 0].sum(), leaf)
-        bare = time.perf_counter() - started
-        drawing = Drawing(0, Fourier(1, (256, 256), torch.Generator().manual_seed(0), recipe.decay))
-        started = time.perf_counter()
-        draw(task, drawing, deadline=None, step=_ignore)
-        own = time.perf_counter() - started
-        if round_:  # the first one warms up
-            bare_times.append(bare)
-            own_times.append(own)
-    ratio = statistics.median(bare / own for bare, own in zip(bare_times, own_times, strict=True))
-    return {"bare steps a second": steps / statistics.median(bare_times), "share of it": ratio}
+
+    def drawn(task: Task) -> None:
+        waves = Fourier(1, (256, 256), torch.Generator().manual_seed(0), recipe.decay)
+        draw(task, Drawing(0, waves), by_steps(steps), step=_ignore)
+
+    with lightened(companions) as beside:
+        company = tuple(companion_of(other, subject, objective) for other in beside)
+        whole = replace(alone, small_size=small_view_size(network), companions=company)
+        ways: dict[str, Callable[[], None]] = {
+            "bare": bare,
+            "alone": partial(drawn, alone),
+            "as drawn": partial(drawn, whole),
+        }
+        for way in ways.values():
+            way()  # the first one warms up
+        seconds = [{name: _seconds(way) for name, way in ways.items()} for _ in range(rounds)]
+    shares = {name: statistics.median(each["bare"] / each[name] for each in seconds) for name in ("alone", "as drawn")}
+    return {"bare steps a second": steps / statistics.median(each["bare"] for each in seconds), **shares}
+
+
+def _seconds(way: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    way()
+    return time.perf_counter() - started
 
 
 def lucent_image(subject: Subject, index: int, seconds: float) -> np.ndarray:
@@ -171,14 +199,17 @@ def lucent_image(subject: Subject, index: int, seconds: float) -> np.ndarray:
     return np.rint(255 * shown).astype(np.uint8)
 
 
-def against_lucent(subjects: dict[str, Subject], classes: list[str], options: dict[str, Any]) -> dict[str, Any]:
+def against_lucent(
+    subjects: dict[str, Subject], companions: tuple[Subject, ...], classes: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
     """Compare on the first network: probability by itself and mean by the others, at equal wall time."""
     registry, rows = Registry(), []
     name, subject = next(iter(subjects.items()))
     for text in classes:
         index = subject.find_class(text)
         started = time.monotonic()
-        result = registry.visualizer("ideal", options).visualize(subject, VisualizationRequest(classes=(index,)))
+        request = VisualizationRequest(classes=(index,), companions=companions)
+        result = registry.visualizer("ideal", options).visualize(subject, request)
         seconds = time.monotonic() - started
         row: dict[str, Any] = {"class": text, "seconds": seconds}
         for whose, pixels in (
@@ -202,6 +233,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--companion", action="append")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--rate", action="store_true")
     parser.add_argument("--lucent", action="store_true")
@@ -211,17 +243,19 @@ def main() -> None:
     keep_freed()
     registry = Registry()
     subjects = {path.name: make_subject(f"local-dir:{path}", registry) for path in arguments.weights}
+    named = ["mini"] if arguments.companion is None else [name for name in arguments.companion if name != "none"]
+    companions = tuple(make_subject(name, registry) for name in named)
     classes = arguments.classes.split(",")
     given = {"preset": arguments.preset, "seconds": arguments.seconds, "steps": arguments.steps}
     options = {name: value for name, value in given.items() if value is not None}
     if arguments.rate:
-        result: dict[str, Any] = {name: rate(subject) for name, subject in subjects.items()}
+        result: dict[str, Any] = {name: rate(subject, companions) for name, subject in subjects.items()}
     elif arguments.photos is not None:
         result = photographs(subjects, classes, arguments.photos)
     elif arguments.lucent:
-        result = against_lucent(subjects, classes, options)
+        result = against_lucent(subjects, companions, classes, options)
     else:
-        result = table(subjects, classes, options, arguments.sheet, arguments.seed)
+        result = table(subjects, companions, classes, options, arguments.sheet, arguments.seed)
     print(json.dumps(result.get("summary", result), indent=2))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result, indent=2))

@@ -53,6 +53,16 @@ def test_a_bundle_is_looked_into(run_tl: Run, trained: TrainResult, shapes: Path
         (("visualize", "idael", "BUNDLE"), "unknown visualizer 'idael'; did you mean 'ideal'?"),
         (("ideal", "BUNDLE", "nowhere.png", "--class", "circle"), "nowhere.png: there is no such image, folder or match"),
         (("ideal", "nowhere", "--class", "circle"), "unknown backbone 'nowhere'"),
+        (("ideal", "BUNDLE", "--class", "circle", "--companion", "mini"), "companion mini has no class 'circle'"),
+        (("ideal", "BUNDLE", "--class", "circle", "--companion", "minni"), "unknown backbone 'minni'; did you mean 'mini'?"),
+        (
+            ("ideal", "BUNDLE", "--class", "circle", "--companion", "none", "--companion", "mini"),
+            "'--companion none' draws by one network alone: leave it or the others out",
+        ),
+        (
+            ("features", "BUNDLE", "--companion", "mini"),
+            "features looks at one network alone: leave the companion 'mini' out",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

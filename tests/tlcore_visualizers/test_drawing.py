@@ -95,8 +95,8 @@ def ramp(size: int = 32) -> torch.Tensor:
 
 def test_views_that_do_not_move_are_the_image() -> None:
     image = ramp()
-    assert torch.equal(Views((32, 32), ViewRange(), generator())(image), image)
-    middle = Views((16, 16), ViewRange(), generator())(image)
+    assert torch.equal(Views(ViewRange(), generator())(image, (32, 32)), image)
+    middle = Views(ViewRange(), generator())(image, (16, 16))
     torch.testing.assert_close(middle, image[:, :, 8:24, 8:24])
 
 
@@ -109,22 +109,22 @@ def test_views_that_do_not_move_are_the_image() -> None:
     ids=["scaled", "hardly turned"],
 )
 def test_magnified_twice_half_the_width_is_seen(ranges: ViewRange, differs) -> None:  # type: ignore[no-untyped-def]
-    view = Views((16, 16), ranges, generator())(ramp())
+    view = Views(ranges, generator())(ramp(), (16, 16))
     assert float(differs(view)) == pytest.approx(15 / 31 / 2, abs=0.01)
 
 
 def test_shifted_views_mirror_the_edge_and_noise_has_its_deviation() -> None:
-    views = Views((32, 32), ViewRange(shift=0.5), generator())(ramp(), 64)
+    views = Views(ViewRange(shift=0.5), generator())(ramp(), (32, 32), 64)
     assert views.shape == (64, 3, 32, 32)
     assert (views.min() >= 0) and (views.max() <= 1)
     assert views.mean(dim=(1, 2, 3)).std() > 0.02
-    noisy = Views((64, 64), ViewRange(), generator())(ramp(64), 2, noise=0.1) - ramp(64)
+    noisy = Views(ViewRange(), generator())(ramp(64), (64, 64), 2, noise=0.1) - ramp(64)
     assert float(noisy.std()) == pytest.approx(0.1, rel=0.02)
     assert not torch.equal(noisy[0], noisy[1])
 
 
 def test_mirrored_views_are_the_image_or_its_mirror_image() -> None:
-    views = Views((32, 32), ViewRange(mirror=True), generator())(ramp(), 16)
+    views = Views(ViewRange(mirror=True), generator())(ramp(), (32, 32), 16)
     mirrored = views[:, 0, 0, 0] > 0.5
     assert 4 <= int(mirrored.sum()) <= 12
     torch.testing.assert_close(views[mirrored], ramp().flip(3).expand(int(mirrored.sum()), -1, -1, -1))
@@ -132,7 +132,7 @@ def test_mirrored_views_are_the_image_or_its_mirror_image() -> None:
 
 
 def test_coloured_views_differ_in_contrast_and_colours() -> None:
-    views = Views((32, 32), ViewRange(colour=0.3), generator())(ramp(), 500)
+    views = Views(ViewRange(colour=0.3), generator())(ramp(), (32, 32), 500)
     contrast = views[:, 0, 0, -1] - views[:, 0, 0, 0]
     assert float(contrast.log().std()) == pytest.approx(0.3, rel=0.1)
     assert float(contrast.log().mean()) == pytest.approx(0, abs=0.05)
@@ -177,7 +177,7 @@ def test_views_are_where_torch_s_own_grid_has_them(count: int) -> None:
     rows = [cosine * across, -sine * across, right * across, sine * down, cosine * down, below * down]
     grid = torch.nn.functional.affine_grid(torch.stack(rows, 1).view(count, 2, 3), [count, 3, 12, 16], align_corners=False)
     expected = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    views = Views((12, 16), ranges, generator(7))(images)
+    views = Views(ranges, generator(7))(images, (12, 16))
     torch.testing.assert_close(views, expected, atol=1e-5, rtol=1e-4)
     (ours,), (theirs,) = (torch.autograd.grad((seen**2).sum(), images) for seen in (views, expected))
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)

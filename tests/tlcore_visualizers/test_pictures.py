@@ -43,7 +43,7 @@ def test_the_sheet_of_many_networks_is_made_by_the_benchmark(registry: Registry,
     shown = re.search(rf"!\[[^]]*\]\((pictures/ten-ideals\.jpg)\)\n\n(?:<!-- .* -->\n)?{command}", PAGE)
     assert shown
     mini = make_subject("mini", registry)
-    made = table({"mini": mini, "again": mini}, ["zebra", "pug"], {"steps": 2}, tmp_path / "sheet.jpg", 0)
+    made = table({"mini": mini, "again": mini}, (), ["zebra", "pug"], {"steps": 2}, tmp_path / "sheet.jpg", 0)
     assert made["summary"]["images"] == 4
     assert all(row["own"] == pytest.approx(row["others"], abs=1e-6) for row in made["rows"])  # its judge is itself
     with Image.open(tmp_path / "sheet.jpg") as small, Image.open(DOCS / shown[1]) as whole:

@@ -16,6 +16,7 @@ from tlcore.progress import Progress, silent
 from tlcore.provenance import package_versions, plain_options, plugins_used
 from tlcore.registry import Registry
 from tlcore.specs import VisualizerSpec
+from tlcore.visualization.companions import find_companions
 from tlcore.visualizer import Subject, Visualization, VisualizationRequest
 
 FORMAT = "tlcore-visualization"
@@ -30,6 +31,8 @@ class VisualizeOptions:
         classes: names, synonyms or indices of the classes asked for.
         dataset: name or path of labelled images for those who need some; None for none.
         judges: backbones or bundles by which the result is judged.
+        companions: backbones or bundles by which the result is made too, where the visualizer can. None takes the network
+            in the box where it knows the classes; none at all makes it by the one network alone.
         frames: whether to show how each picture came about.
         seed: of anything random.
         options, backbone_options, dataset_options: of the plugin objects, by name.
@@ -38,6 +41,7 @@ class VisualizeOptions:
     classes: tuple[str, ...] = ()
     dataset: str | None = None
     judges: tuple[str, ...] = ()
+    companions: tuple[str, ...] | None = None
     frames: bool = False
     seed: int = 0
     options: Mapping[str, object] = field(default_factory=dict)
@@ -62,7 +66,7 @@ def visualize(
         name: of the visualizer; ``tl visualizers`` lists them.
         model: a backbone with its own classifier, or a bundle's directory.
         images: paths, encoded bytes or image sources.
-        options: classes, dataset, judges, seed and the plugin objects' own options.
+        options: classes, dataset, judges, companions, seed and the plugin objects' own options.
         registry: where names are looked up.
         cache_directory: where pooled features are kept, for visualizers that need them; None keeps none.
         progress: told how far it is.
@@ -84,16 +88,19 @@ def visualize(
     asked = options or VisualizeOptions()
     visualizer = registry.visualizer(name, asked.options)
     spec = registry.resolve("visualizer", name).offer.spec
-    needs_classifier = not isinstance(spec, VisualizerSpec) or spec.needs_classifier
-    subject = make_subject(model, registry, asked.backbone_options, needs_classifier=needs_classifier)
+    assert isinstance(spec, VisualizerSpec)
+    subject = make_subject(model, registry, asked.backbone_options, needs_classifier=spec.needs_classifier)
+    classes = tuple(subject.find_class(text) for text in asked.classes)
+    companions = find_companions(asked.companions, spec, subject, classes, registry)
     encoded = [(told, read_image(source, told)) for told, source in map(image_source, images)]
     dataset = registry.dataset(asked.dataset, asked.dataset_options) if asked.dataset is not None else None
     request = VisualizationRequest(
         images=tuple(decode_image(data, told) for told, data in encoded),
         image_names=tuple(told for told, _ in encoded),
-        classes=tuple(subject.find_class(text) for text in asked.classes),
+        classes=classes,
         dataset=dataset,
         judges=tuple(make_subject(judge, registry) for judge in asked.judges),
+        companions=companions,
         frames=asked.frames,
         seed=asked.seed,
         cache_directory=cache_directory,
@@ -125,6 +132,7 @@ def _record(
         "model": {"name": subject.name, "preprocess": subject.preprocess.to_dict(), **subject.record},
         "classes": [{"index": index, "name": subject.class_name(index)} for index in request.classes],
         "judges": [{"name": judge.name, **judge.record} for judge in request.judges],
+        "companions": [{"name": companion.name, **companion.record} for companion in request.companions],
         "dataset": _dataset_record(request.dataset, asked.dataset_options),
         "frames": request.frames,
         "seed": request.seed,

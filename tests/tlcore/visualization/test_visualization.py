@@ -38,6 +38,7 @@ def test_a_record_says_how_to_make_it_again(trained: TrainResult, registry: Regi
     assert record["images"][0]["size"] == [48, 40]
     assert record["dataset"]["digest"] == registry.dataset(str(shapes)).digest
     assert record["judges"][0]["name"] == str(trained.bundle.path)
+    assert record["companions"] == []
     again = visualize("ideal", str(trained.bundle.path), [photo], options, registry=registry)
     assert [entry.pixels.tobytes() for entry in again.pictures] == [entry.pixels.tobytes() for entry in result.pictures]
     other = visualize("ideal", str(trained.bundle.path), [photo], VisualizeOptions(classes=("circle",), options=QUICK), registry=registry)  # fmt: skip
