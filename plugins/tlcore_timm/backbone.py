@@ -185,7 +185,8 @@ class TimmBackbone(Backbone):
     def _class_names(self) -> tuple[str, ...]:
         names = self._configuration.get("label_names")
         if names:
-            return tuple(map(str, names))
+            descriptions = self._configuration.get("label_descriptions") or {}
+            return tuple(str(descriptions.get(name, name)) for name in names)
         subset = infer_imagenet_subset(self._network) if self._pretrained else None
         if subset is None:
             return ()

@@ -136,6 +136,13 @@ def test_the_lessons_families_are_featured_and_exist(registry: Registry, family:
     assert set(featured) <= set(timm.list_models(pretrained=True))
 
 
+def test_classes_are_called_by_their_descriptions_where_there_are_some(registry: Registry, tmp_path: Path) -> None:
+    network = timm.create_model("test_resnet", num_classes=3)
+    labels = {"label_names": ["n01", "n02", "n03"], "label_descriptions": {"n01": "cat, house cat", "n03": "dog"}}
+    save_for_hf(network, str(tmp_path / "named"), model_config=labels, safe_serialization=True)
+    assert registry.backbone(f"local-dir:{tmp_path / 'named'}").info.class_names == ("cat, house cat", "n02", "dog")
+
+
 def test_real_weights_know_their_classes(registry: Registry, shared: Path) -> None:
     info = registry.backbone(f"local-dir:{shared / 'weights' / 'mobilenetv2_100'}").info
     assert len(info.class_names) == 1000
