@@ -19,6 +19,7 @@ from tlcore_mini.training.batches import BatchSettings
 from tlcore_mini.training.duplicates import find_exclusions
 from tlcore_mini.training.measure import mcnemar, wilson
 from tlcore_mini.training.photos import Photo, decode
+from tlcore_mini.training.student import LAYOUT_SIZE, layout
 from tlcore_mini.training.train import TrainSettings
 from tlcore_mini.training.views import PET_VIEWS, render
 
@@ -52,14 +53,30 @@ def test_different_photos_stay() -> None:
 def test_views_are_the_same_each_time_and_differ_among_themselves() -> None:
     first, second = render(photo(1), 5, PET_VIEWS), render(photo(1), 5, PET_VIEWS)
     np.testing.assert_array_equal(first[0], second[0])
-    assert first[0].shape == (24, 144, 144, 3) and first[1].shape == (24, 192, 192, 3)
+    assert first[0].shape == (24, 144, 144, 3) and first[1].shape == (24, 224, 224, 3)
     assert len({view.tobytes() for view in first[0]}) == 24
 
 
 def test_view_0_is_the_centred_square() -> None:
     image = decode(photo(1))
-    expected = image.resize((192, 192), Image.Resampling.BICUBIC, box=(15, 0, 105, 90))
+    expected = image.resize((224, 224), Image.Resampling.BICUBIC, box=(15, 0, 105, 90))
     np.testing.assert_array_equal(render(photo(1), 0, PET_VIEWS)[1][0], np.asarray(expected))
+
+
+def test_layout_tells_where_edges_are_and_which_way_they_go() -> None:
+    def picture(rows: slice, columns: slice) -> torch.Tensor:
+        image = torch.zeros(1, 3, 96, 96)
+        image[:, :, rows, columns] = 1.0
+        return image
+
+    everywhere = slice(None)
+    upright, level = layout(picture(everywhere, slice(0, 40))), layout(picture(slice(0, 40), everywhere))
+    assert upright.shape == (1, LAYOUT_SIZE)
+    directions = upright[0, :324].view(9, 6, 6)
+    assert int(directions.sum(dim=(1, 2)).argmax()) == 0 and int(directions[0].sum(dim=0).argmax()) == 2
+    directions = level[0, :324].view(9, 6, 6)
+    assert int(directions.sum(dim=(1, 2)).argmax()) == 4 and int(directions[4].sum(dim=1).argmax()) == 2
+    torch.testing.assert_close(layout(picture(everywhere, slice(0, 40)) * 0.5), upright, atol=0.1, rtol=0)
 
 
 def test_schedule() -> None:
@@ -138,3 +155,20 @@ def test_wilson_and_mcnemar_against_known_values() -> None:
     ours, theirs = np.arange(40) < 30, (np.arange(40) < 20) | (np.arange(40) >= 38)
     assert mcnemar(ours, theirs) == pytest.approx(2 * (1 + 12 + 66) / 4096)
     assert mcnemar(hits, hits) == 1.0
+
+
+def test_a_bar_is_met_only_above_every_rival() -> None:
+    pytest.importorskip("skimage")
+    from tlcore_mini.training.evaluate import BARS, HOGS, PAIRED, figures
+
+    half, most = np.arange(200) < 100, np.arange(200) < 190
+    everything = (*BARS, *PAIRED)
+    found = {name: dict.fromkeys(everything, half) for name in ("untrained", *HOGS)}
+    found["mini"] = dict.fromkeys(everything, most) | {"digits": np.arange(200) < 193}
+    bars = figures(found)["bars"]
+    assert isinstance(bars, dict)
+    assert {task for task, bar in bars.items() if not bar["met"]} == {"digits"}
+    found["hog-16-square"] = {**found["hog-16-square"], "clothing": np.arange(200) < 187}
+    bars = figures(found)["bars"]
+    assert isinstance(bars, dict)
+    assert {task for task, bar in bars.items() if not bar["met"]} == {"digits", "clothing"}

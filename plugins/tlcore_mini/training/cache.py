@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlcore.machine.memory import keep_freed
 from tlcore_mini.training.duplicates import DuplicateSettings, find_exclusions
 from tlcore_mini.training.photos import Photo, measuring_photos, training_photos
 from tlcore_mini.training.views import PET_VIEWS, SAMPLE_VIEWS, TINY_VIEWS, ViewSettings, render
@@ -59,7 +60,7 @@ def build(photos: list[Photo], settings: ViewSettings, data_folder: Path, folder
     from tlcore_mini.training.teachers import TEACHER_NAMES, Teachers
 
     folder.mkdir(parents=True, exist_ok=True)
-    feature_size = sum(Teachers(data_folder).feature_sizes)
+    feature_size = Teachers(data_folder).feature_size
     rows = len(photos) * settings.views_per_photo
     shapes = {
         "images": (np.uint8, (rows, settings.student_size, settings.student_size, 3)),
@@ -88,6 +89,7 @@ def _start_worker(photos: list[Photo], settings: ViewSettings, data_folder: Path
     from tlcore_mini.training.teachers import Teachers
 
     torch.set_num_threads(1)
+    keep_freed()
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in ("images", "features", "logits")}
     _worker.update(photos=photos, settings=settings, teachers=Teachers(data_folder), arrays=arrays, folder=folder)
 
@@ -105,7 +107,7 @@ def _fill_chunk(bounds: tuple[int, int]) -> None:
         rows = np.concatenate([np.arange(settings.views_per_photo) * len(photos) + number for number in numbers])
         arrays["images"][rows] = np.concatenate([small for small, _large in rendered])
         arrays["features"][rows], arrays["logits"][rows] = _worker["teachers"](
-            np.concatenate([large for _small, large in rendered])
+            np.concatenate([large for _small, large in rendered]), settings.logits_size
         )
     (_worker["folder"] / f"done-{start}").touch()
 

@@ -23,14 +23,15 @@ from timm.data.transforms_factory import create_transform
 
 from tlcore_mini.training.checkpoint import save_json
 from tlcore_mini.training.measure import Task, mcnemar, right, tasks, wilson
-from tlcore_mini.training.photos import Photo, decode
+from tlcore_mini.training.photos import Photo, centred_square, decode
 from tlcore_mini.training.speed import images_per_second
 from tlcore_mini.training.student import create_network
 
 BARS = {"cats-vs-dogs": 0.92, "oxford-breeds": 0.45, "oxford-species": 0.88, "digits": 0.97}
 PAIRED = ("chest-xray-3class", "sign-digits", "clothing")
 OTHERS = ("mobilenetv2_100", "regnetx_002", "tf_mobilenetv3_small_100")
-HOG_CELLS = (8, 16)
+HOGS = {"hog-8": (8, False), "hog-16": (16, False), "hog-8-square": (8, True), "hog-16-square": (16, True)}
+"""Cells in pixels, and whether only the centred square is seen, which is what the networks see, or the whole photo."""
 UNTRAINED_SEED = 0
 
 
@@ -47,12 +48,14 @@ def network_features(network: Any, photos: list[Photo]) -> np.ndarray:
     return torch.cat(rows).numpy()
 
 
-def hog_features(photos: list[Photo], size: int, cell: int) -> np.ndarray:
-    """Histograms of oriented gradients (Dalal and Triggs 2005: nine directions, blocks of 2x2 cells) of the grey photo."""
+def hog_features(photos: list[Photo], size: int, cell: int, square: bool) -> np.ndarray:
+    """Histograms of oriented gradients (Dalal and Triggs 2005: nine directions, blocks of 2x2 cells) of the grey photo, the
+    whole of it squeezed to `size` x `size` pixels, or its centred square."""
     rows = []
     for photo in photos:
-        grey = np.asarray(decode(photo).convert("L").resize((size, size)))
-        rows.append(hog(grey, orientations=9, pixels_per_cell=(cell, cell), cells_per_block=(2, 2)))
+        grey = decode(photo).convert("L")
+        grey = grey.resize((size, size), box=centred_square(*grey.size) if square else None)
+        rows.append(hog(np.asarray(grey), orientations=9, pixels_per_cell=(cell, cell), cells_per_block=(2, 2)))
     return np.stack(rows).astype(np.float32)
 
 
@@ -81,7 +84,7 @@ def answers(
             features_by_first[key] = (
                 network_features(network, task.photos)
                 if network is not None
-                else hog_features(task.photos, size, int(name.split("-")[1]))
+                else hog_features(task.photos, size, *HOGS[name])
             )
         found[task.name] = right(task, features_by_first[key])
         print(f"{name} {task.name} {found[task.name].mean():.4f}", flush=True)
@@ -101,7 +104,7 @@ def figures(found: dict[str, dict[str, np.ndarray]]) -> dict[str, object]:
         value = accuracies["mini"][task][0]
         bars[task] = {"bar": bar, "value": value, "met": value >= bar}
     for task in PAIRED:
-        rivals = ["untrained", *(f"hog-{cell}" for cell in HOG_CELLS)]
+        rivals = ["untrained", *HOGS]
         above = {
             rival: accuracies["mini"][task][0] > accuracies[rival][task][0] and paired[task][rival] < 0.05
             for rival in rivals
@@ -121,7 +124,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.results_folder.mkdir(parents=True, exist_ok=True)
     all_tasks = tasks(arguments.data_folder)
-    names = [arguments.only] if arguments.only else ["mini", "untrained", *(f"hog-{cell}" for cell in HOG_CELLS), *OTHERS]
+    names = [arguments.only] if arguments.only else ["mini", "untrained", *HOGS, *OTHERS]
     found = {
         name: answers(name, arguments.data_folder, arguments.weights_folder, all_tasks, arguments.results_folder)
         for name in names

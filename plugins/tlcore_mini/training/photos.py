@@ -35,6 +35,13 @@ def decode(photo: Photo) -> Image.Image:
     return ImageOps.exif_transpose(image).convert("RGB")
 
 
+def centred_square(width: int, height: int) -> tuple[float, float, float, float]:
+    """The largest square in the middle of a picture: left, top, right, bottom in pixels."""
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
 def wnid_index(data_folder: Path) -> dict[str, int]:
     """WordNet identifier -> ImageNet class index (0..999)."""
     table = json.loads((data_folder / "images" / "imagenet_class_index.json").read_text())

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tlcore_mini.training.batches import normalise
-from tlcore_mini.training.photos import Photo, decode, measuring_photos, pets, tiny_imagenet_validation
+from tlcore_mini.training.photos import Photo, centred_square, decode, measuring_photos, pets, tiny_imagenet_validation
 
 PROBE_SIZE = 128
 
@@ -25,9 +25,7 @@ PROBE_SIZE = 128
 def picture(photo: Photo, size: int) -> np.ndarray:
     """The photo shorter-side resized and centre-cropped, (size, size, 3) uint8."""
     image = decode(photo)
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)))
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=centred_square(*image.size)))
 
 
 class Probe:

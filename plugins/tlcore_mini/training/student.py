@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,11 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 CAT_CLASSES = slice(281, 286)
 DOG_CLASSES = slice(151, 269)
-LAYOUT_GRID = 4
-LAYOUT_SIZE = LAYOUT_GRID * LAYOUT_GRID * 5
+DIRECTIONS = 9
+CELLS = 6
+CELL_SIZE = 6
+COLOUR_GRID = 4
+LAYOUT_SIZE = CELLS * CELLS * DIRECTIONS + COLOUR_GRID * COLOUR_GRID * 3
 
 
 def create_network() -> Any:
@@ -28,7 +32,7 @@ def create_network() -> Any:
 
 class Student(nn.Module):
     """The network with two linear maps from its pooled features that exist only while training: to the teachers' pooled
-    features, and to the coarse layout of the picture."""
+    features, and to the layout of the picture."""
 
     def __init__(self, teacher_features: int) -> None:
         super().__init__()
@@ -48,28 +52,33 @@ class LossSettings:
 
     temperature: float = 2.0
     logits: float = 2.0
-    features: float = 1.5
+    features: float = 3.0
     labels: float = 0.3
     species: float = 0.2
-    layout: float = 0.2
+    layout: float = 0.5
     label_smoothing: float = 0.1
 
 
 def layout(images: Tensor) -> Tensor:
-    """The coarse layout of normalised images (images, 3, height, width): brightness and the strength of edges in four
-    directions, averaged on a 4x4 grid and standardised for each image, (images, LAYOUT_SIZE) float32.
+    """The layout of normalised images (images, 3, height, width): histograms of oriented gradients on a 6x6 grid, and colour
+    on a 4x4 grid, each standardised for each image, (images, LAYOUT_SIZE) float32.
 
     A pooled feature that must tell it keeps where things are, which a network that learns only to name objects loses; after
-    masked feature prediction (Wei et al. 2022), with pooled edges in place of full histograms.
+    masked feature prediction (Wei et al. 2022), with the whole picture seen.
     """
-    grey = functional.interpolate(images.float().mean(dim=1, keepdim=True), size=(42, 42), mode="bilinear", antialias=True)
-    across = grey[:, :, 1:-1, 2:] - grey[:, :, 1:-1, :-2]
-    down = grey[:, :, 2:, 1:-1] - grey[:, :, :-2, 1:-1]
-    diagonal, other = (across + down) * 0.7071, (across - down) * 0.7071
-    edges = torch.cat([across, down, diagonal, other], dim=1).abs()
-    edges = functional.adaptive_avg_pool2d(edges, LAYOUT_GRID).flatten(1)
-    brightness = functional.adaptive_avg_pool2d(grey, LAYOUT_GRID).flatten(1)
-    return torch.cat([_standardised(edges), _standardised(brightness)], dim=1)
+    side = CELLS * CELL_SIZE
+    colour = images.float()
+    grey = functional.interpolate(colour.mean(dim=1, keepdim=True), size=(side + 2,) * 2, mode="bilinear", antialias=True)
+    across = (grey[:, :, 1:-1, 2:] - grey[:, :, 1:-1, :-2])[:, 0]
+    down = (grey[:, :, 2:, 1:-1] - grey[:, :, :-2, 1:-1])[:, 0]
+    direction = (torch.atan2(down, across) * (DIRECTIONS / math.pi)).floor().long() % DIRECTIONS
+    strength = torch.hypot(across, down)
+    edges = torch.zeros(len(images), DIRECTIONS, side, side).scatter_(1, direction[:, None], strength[:, None])
+    cells = functional.avg_pool2d(edges, CELL_SIZE)
+    energy = functional.avg_pool2d(cells.square().sum(dim=1, keepdim=True), 3, 1, 1, count_include_pad=False)
+    histograms = (cells / (energy.sqrt() + 1e-2)).sqrt().flatten(1)
+    colours = functional.adaptive_avg_pool2d(colour, COLOUR_GRID).flatten(1)
+    return torch.cat([_standardised(histograms), _standardised(colours)], dim=1)
 
 
 def _standardised(values: Tensor) -> Tensor:

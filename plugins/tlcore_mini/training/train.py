@@ -21,6 +21,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
+from tlcore.machine.memory import keep_freed
 from tlcore_mini.training import checkpoint
 from tlcore_mini.training.batches import Batches, BatchSettings
 from tlcore_mini.training.probe import Probe
@@ -35,17 +36,17 @@ class TrainSettings:
     over the last `decay_steps` (the trapezoid of Haegele et al. 2024, so that the length can be chosen late).
     """
 
-    phases: tuple[tuple[int, int], ...] = ((80, 2000), (96, 1400), (112, 200))
-    decay_steps: int = 638
+    phases: tuple[tuple[int, int], ...] = ((80, 5000), (96, 5500), (112, 800))
+    decay_steps: int = 4000
     warmup_steps: int = 150
     optimiser: str = "nmuon"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    average_decay: float = 0.992
+    average_decay: float = 0.998
     largest_gradient: float = 5.0
     seed: int = 7
     workers: int = 2
-    probe_every: int = 500
+    probe_every: int = 2000
     save_every: int = 100
     batch: BatchSettings = field(default_factory=BatchSettings)
     loss: LossSettings = field(default_factory=LossSettings)
@@ -88,6 +89,7 @@ class Trainer:
         start: Path | None = None,
     ) -> None:
         torch.set_num_threads(1)
+        keep_freed()
         torch.manual_seed(settings.seed)
         self.settings, self.worker, self.run_folder = settings, worker, run_folder
         self.batches = Batches(cache_folder, settings.batch, settings.seed, worker)

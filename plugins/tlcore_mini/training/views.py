@@ -9,34 +9,43 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from tlcore_mini.training.photos import Photo, decode
+from tlcore_mini.training.photos import Photo, centred_square, decode
 
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewSettings:
-    """How many views of each photo of a source, and at which sizes (pixels) the student and the teachers see them."""
+    """How many views of each photo of a source, and at which sizes (pixels) the student and the teachers see them.
+
+    The teachers see a view twice where `logits_size` is not `teacher_size`: their features are the better the larger the
+    view, even one magnified from 64 px, but what they call it is better when such a view stays small.
+    """
 
     source: str
     views_per_photo: int
     student_size: int
     teacher_size: int
+    logits_size: int
     smallest_area: float
     seed: int = 7
 
 
-TINY_VIEWS = ViewSettings(source="tiny", views_per_photo=4, student_size=80, teacher_size=128, smallest_area=0.35)
-PET_VIEWS = ViewSettings(source="pets", views_per_photo=24, student_size=144, teacher_size=192, smallest_area=0.15)
-SAMPLE_VIEWS = ViewSettings(source="samples", views_per_photo=12, student_size=144, teacher_size=192, smallest_area=0.25)
+TINY_VIEWS = ViewSettings(
+    source="tiny", views_per_photo=4, student_size=80, teacher_size=224, logits_size=128, smallest_area=0.35
+)
+PET_VIEWS = ViewSettings(
+    source="pets", views_per_photo=24, student_size=144, teacher_size=224, logits_size=224, smallest_area=0.15
+)
+SAMPLE_VIEWS = ViewSettings(
+    source="samples", views_per_photo=12, student_size=144, teacher_size=224, logits_size=224, smallest_area=0.25
+)
 
 
 def crop_box(width: int, height: int, view: int, settings: ViewSettings, random: np.random.Generator) -> Box:
     """The crop (left, top, right, bottom) in pixels: the centred square for view 0, a random area otherwise."""
     if view == 0:
-        side = float(min(width, height))
-        left, top = (width - side) / 2, (height - side) / 2
-        return left, top, left + side, top + side
+        return centred_square(width, height)
     area = width * height * random.uniform(settings.smallest_area, 1.0)
     ratio = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
     crop_width, crop_height = min(math.sqrt(area * ratio), width), min(math.sqrt(area / ratio), height)
