@@ -234,7 +234,7 @@ def test_pictures_of_the_documentation_are_made_again(command: str, tmp_path: Pa
     tl.main([*shlex.split(own)[1:], "--no-onnx", "--quiet"], prog_name="tl", standalone_mode=False, obj=Settings())
     made = Path(command.rpartition(" ")[2])
     record = json.loads((made / "record.json").read_text(encoding="utf-8"))["result"]["images"][0]
-    assert record["before"]["class"] == "tiger cat" and record["after"]["class"] == "zebra" and record["fooled"]
+    assert record["before"]["class"] == "Egyptian cat" and record["after"]["class"] == "zebra" and record["fooled"]
     method = "lesson" if "lesson" in command else "pgd"
     assert record["linf_levels"] > 100 if method == "lesson" else record["linf_levels"] <= 4
     original, fooling, difference = (
