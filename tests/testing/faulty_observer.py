@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from faulty_plugin import Faulty
 
@@ -31,4 +32,6 @@ class Counter(Observer):
         if fault == "needs-loss" and event.kind == "step":
             event.values["loss"]
         if fault == "slow":
-            sum(range(1_000_000))
+            started = time.process_time()
+            while time.process_time() - started < 0.02:
+                pass
