@@ -15,8 +15,9 @@ pytest.importorskip("sklearn")
 import torch
 
 from tlcore_mini.training import checkpoint, train
-from tlcore_mini.training.batches import BatchSettings
+from tlcore_mini.training.batches import Batches, BatchSettings
 from tlcore_mini.training.duplicates import find_exclusions
+from tlcore_mini.training.export import average
 from tlcore_mini.training.measure import mcnemar, wilson
 from tlcore_mini.training.photos import Photo, decode
 from tlcore_mini.training.student import LAYOUT_SIZE, layout
@@ -94,10 +95,30 @@ def cache(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         np.save(folder / "images.npy", random.integers(0, 256, (8, 40, 40, 3), dtype=np.uint8))
         np.save(folder / "features.npy", random.normal(size=(8, 12)).astype(np.float16))
+        np.save(folder / "quarters.npy", random.normal(size=(8, 2, 2, 12)).astype(np.float16))
         np.save(folder / "logits.npy", random.normal(size=(8, 1000)).astype(np.float16))
         label, species = (-1, 1) if source == "pets" else (7, -1)
         np.save(folder / "labels.npy", np.array([(label, species)] * 8))
     return tmp_path / "cache"
+
+
+def test_quarters_turn_with_a_mirrored_picture(tmp_path: Path) -> None:
+    bright_left = np.zeros((8, 40, 40, 3), dtype=np.uint8)
+    bright_left[:, :, :20] = 255
+    quarters = np.stack([np.array([[[1.0, 2.0], [0.0, 0.0]]] * 2, dtype=np.float16) + row for row in range(8)])
+    for source in ("tiny", "pets", "samples"):
+        folder = tmp_path / source
+        folder.mkdir()
+        np.save(folder / "images.npy", bright_left)
+        np.save(folder / "quarters.npy", quarters)
+        np.save(folder / "features.npy", quarters.mean(axis=(1, 2)))
+        np.save(folder / "logits.npy", np.zeros((8, 1000), dtype=np.float16))
+        np.save(folder / "labels.npy", np.full((8, 2), -1))
+    batch = Batches(tmp_path, BatchSettings(tiny=8, pets=8, samples=8), seed=1, worker=0).batch(step=0, image_size=32)
+    left_is_bright = batch["images"][:, 0, 16, 2] > batch["images"][:, 0, 16, -2]
+    left_says_more = batch["quarters"][:, 0, 0, 0] > batch["quarters"][:, 0, 1, 0]
+    assert torch.equal(left_is_bright, left_says_more)
+    assert 0 < left_is_bright.sum() < 24, "some are mirrored and some are not"
 
 
 class NoProbe:
@@ -146,6 +167,17 @@ def test_checkpoint_comes_back_equal(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path, *another) == progress
     for left, right in zip(one, another, strict=True):
         torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
+
+
+def test_weights_of_runs_are_averaged_and_counts_are_not() -> None:
+    first, second = (
+        {"weight": torch.full((2, 2), value), "num_batches_tracked": torch.tensor(count)}
+        for value, count in ((1.0, 3), (4.0, 9))
+    )
+    averaged = average([first, second])
+    assert torch.equal(averaged["weight"], torch.full((2, 2), 2.5))
+    assert averaged["num_batches_tracked"] == 9
+    assert torch.equal(average([first])["weight"], first["weight"])
 
 
 def test_wilson_and_mcnemar_against_known_values() -> None:

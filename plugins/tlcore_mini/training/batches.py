@@ -32,6 +32,7 @@ class Source:
     def __init__(self, folder: Path) -> None:
         self.images = np.load(folder / "images.npy", mmap_mode="r")
         self.features = np.load(folder / "features.npy", mmap_mode="r")
+        self.quarters = np.load(folder / "quarters.npy", mmap_mode="r")
         self.logits = np.load(folder / "logits.npy", mmap_mode="r")
         self.labels = np.load(folder / "labels.npy")
         some = np.asarray(self.features[:: max(1, len(self.features) // 20_000)], dtype=np.float32)
@@ -51,8 +52,9 @@ def normalise(pictures: Tensor) -> Tensor:
 class Batches:
     """Batches by step number: the same (seed, step, worker) gives the same batch, so that a resumed run sees the same ones.
 
-    A batch holds 'images', 'features' (standardised over all sources), 'feature_scale' (how much more a feature varies over
-    all sources than within the image's own), 'logits', 'label' and 'species'.
+    A batch holds 'images', 'features' (standardised over all sources), 'quarters' (those of the four quarters, standardised
+    as the features are), 'feature_scale' (how much more a feature varies over all sources than within the image's own),
+    'logits', 'label' and 'species'.
     """
 
     def __init__(self, cache_folder: Path, settings: BatchSettings, seed: int, worker: int) -> None:
@@ -95,15 +97,19 @@ class Batches:
         mirrored = torch.from_numpy(random.random(count) < 0.5).view(-1, 1, 1, 1)
         pictures = torch.where(mirrored, pictures.flip(-1), pictures)
         labels = torch.from_numpy(source.labels[rows % len(source.labels)])
-        features = (source.features[rows].astype(np.float32) - self.mean) / self.std
+        quarters = self._standardised(source.quarters[rows])
         return {
             "images": pictures,
-            "features": torch.from_numpy(features.astype(np.float32)),
+            "features": self._standardised(source.features[rows]),
+            "quarters": torch.where(mirrored, quarters.flip(2), quarters),
             "feature_scale": torch.from_numpy(self.scales[name]).expand(count, -1),
             "logits": torch.from_numpy(source.logits[rows].astype(np.float32)),
             "label": labels[:, 0],
             "species": labels[:, 1],
         }
+
+    def _standardised(self, features: np.ndarray) -> Tensor:
+        return torch.from_numpy(((features.astype(np.float32) - self.mean) / self.std).astype(np.float32))
 
     def ahead(self, sizes: Iterable[tuple[int, int]]) -> Iterator[dict[str, Tensor]]:
         """The batches of the given (step, image size) pairs, two made ahead in one thread."""

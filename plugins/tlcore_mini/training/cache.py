@@ -53,7 +53,7 @@ def _kept_photos(data_folder: Path, cache_folder: Path) -> list[Photo]:
 
 
 def build(photos: list[Photo], settings: ViewSettings, data_folder: Path, folder: Path, workers: int) -> None:
-    """Writes images.npy, features.npy, logits.npy and labels.npy for `photos` under `folder`.
+    """Writes images.npy, features.npy, quarters.npy, logits.npy and labels.npy for `photos` under `folder`.
 
     Rows are view-major: row = view * len(photos) + photo. A marker file for each finished chunk makes the work resumable.
     """
@@ -65,6 +65,7 @@ def build(photos: list[Photo], settings: ViewSettings, data_folder: Path, folder
     shapes = {
         "images": (np.uint8, (rows, settings.student_size, settings.student_size, 3)),
         "features": (np.float16, (rows, feature_size)),
+        "quarters": (np.float16, (rows, 2, 2, feature_size)),
         "logits": (np.float16, (rows, LOGITS)),
     }
     for name, (kind, shape) in shapes.items():
@@ -90,7 +91,8 @@ def _start_worker(photos: list[Photo], settings: ViewSettings, data_folder: Path
 
     torch.set_num_threads(1)
     keep_freed()
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in ("images", "features", "logits")}
+    names = ("images", "features", "quarters", "logits")
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in names}
     _worker.update(photos=photos, settings=settings, teachers=Teachers(data_folder), arrays=arrays, folder=folder)
 
 
@@ -106,9 +108,8 @@ def _fill_chunk(bounds: tuple[int, int]) -> None:
         rendered = [render(photos[number], number, settings) for number in numbers]
         rows = np.concatenate([np.arange(settings.views_per_photo) * len(photos) + number for number in numbers])
         arrays["images"][rows] = np.concatenate([small for small, _large in rendered])
-        arrays["features"][rows], arrays["logits"][rows] = _worker["teachers"](
-            np.concatenate([large for _small, large in rendered]), settings.logits_size
-        )
+        said = _worker["teachers"](np.concatenate([large for _small, large in rendered]), settings.logits_size)
+        arrays["features"][rows], arrays["quarters"][rows], arrays["logits"][rows] = said
     (_worker["folder"] / f"done-{start}").touch()
 
 

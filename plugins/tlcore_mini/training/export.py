@@ -1,6 +1,8 @@
-"""Turns a training run into what the package carries: float16 weights and a timm `local-dir` folder.
+"""Turns training runs into what the package carries: float16 weights and a timm `local-dir` folder.
 
-`python -m tlcore_mini.training.export DATA_FOLDER RUN_FOLDER WEIGHTS_FOLDER`
+`python -m tlcore_mini.training.export DATA_FOLDER RUN_FOLDER [RUN_FOLDER ...] WEIGHTS_FOLDER`
+
+Of several runs, each begun with the weights of the one before, the weights are averaged.
 """
 
 from __future__ import annotations
@@ -51,6 +53,14 @@ def configuration(data_folder: Path) -> dict[str, object]:
     }
 
 
+def average(runs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights of several runs (Wortsman et al. 2022, 'model soups'); whole numbers are the last run's."""
+    return {
+        name: torch.stack([run[name] for run in runs]).mean(dim=0) if tensor.is_floating_point() else tensor
+        for name, tensor in runs[-1].items()
+    }
+
+
 def half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Floating-point tensors as float16. Raises ValueError where a value does not fit."""
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
@@ -63,10 +73,11 @@ def half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("data_folder", "run_folder", "weights_folder"):
-        parser.add_argument(name, type=Path)
+    parser.add_argument("data_folder", type=Path)
+    parser.add_argument("run_folders", type=Path, nargs="+", metavar="run_folder")
+    parser.add_argument("weights_folder", type=Path)
     arguments = parser.parse_args()
-    tensors = load_file(arguments.run_folder / "averaged.safetensors")
+    tensors = average([load_file(folder / "averaged.safetensors") for folder in arguments.run_folders])
     create_network().load_state_dict(tensors)
     arguments.weights_folder.mkdir(parents=True, exist_ok=True)
     path = arguments.weights_folder / "model.safetensors"

@@ -31,19 +31,22 @@ def create_network() -> Any:
 
 
 class Student(nn.Module):
-    """The network with two linear maps from its pooled features that exist only while training: to the teachers' pooled
-    features, and to the layout of the picture."""
+    """The network with three linear maps from its pooled features that exist only while training: to the teachers' pooled
+    features, to those of the picture's four quarters, and to the layout of the picture."""
 
     def __init__(self, teacher_features: int) -> None:
         super().__init__()
         self.network = create_network()
         self.to_teachers = nn.Linear(self.network.num_features, teacher_features)
+        self.to_quarters = nn.Linear(self.network.num_features, 4 * teacher_features)
         self.to_layout = nn.Linear(self.network.num_features, LAYOUT_SIZE)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (images, 1000), guessed teacher features (images, features), guessed layout (images, LAYOUT_SIZE)."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits (images, 1000), guessed teacher features (images, features), those of the quarters (images, rows, columns,
+        features), guessed layout (images, LAYOUT_SIZE)."""
         features = self.network.forward_head(self.network.forward_features(images), pre_logits=True)
-        return self.network.fc(features), self.to_teachers(features), self.to_layout(features)
+        quarters = self.to_quarters(features).unflatten(1, (2, 2, -1))
+        return self.network.fc(features), self.to_teachers(features), quarters, self.to_layout(features)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,7 @@ class LossSettings:
     temperature: float = 2.0
     logits: float = 2.0
     features: float = 3.0
+    quarters: float = 0.0
     labels: float = 0.3
     species: float = 0.2
     layout: float = 0.5
@@ -90,8 +94,7 @@ def losses(student: Student, batch: dict[str, Tensor], settings: LossSettings) -
     """Every weighted term of the loss for one batch, by name; see `batches.Batches` for what a batch holds."""
     images = batch["images"]
     with torch.autocast("cpu", torch.bfloat16):
-        logits, guessed_features, guessed_layout = student(images)
-    logits, guessed_features, guessed_layout = logits.float(), guessed_features.float(), guessed_layout.float()
+        logits, features, quarters, guessed_layout = (answers.float() for answers in student(images))
     temperature = settings.temperature
     divergence = functional.kl_div(
         functional.log_softmax(logits / temperature, dim=1),
@@ -101,12 +104,15 @@ def losses(student: Student, batch: dict[str, Tensor], settings: LossSettings) -
     )
     # The residual counts in units of how much a feature varies within its own source, so that what tells one breed
     # from another weighs as much as what tells a dog from a bus.
-    residual = ((guessed_features - batch["features"]) * batch["feature_scale"]).clamp(-6, 6)
+    scale = batch["feature_scale"]
+    residual = ((features - batch["features"]) * scale).clamp(-6, 6)
+    of_quarters = ((quarters - batch["quarters"]) * scale[:, None, None]).clamp(-6, 6)
     labelled, pets = batch["label"] >= 0, batch["species"] >= 0
     both_species = torch.stack([logits[:, CAT_CLASSES].logsumexp(1), logits[:, DOG_CLASSES].logsumexp(1)], dim=1)
     return {
         "logits": settings.logits * divergence,
         "features": settings.features * residual.square().mean(),
+        "quarters": settings.quarters * of_quarters.square().mean(),
         "labels": settings.labels
         * functional.cross_entropy(logits[labelled], batch["label"][labelled], label_smoothing=settings.label_smoothing),
         "species": settings.species * functional.cross_entropy(both_species[pets], batch["species"][pets]),

@@ -17,7 +17,8 @@ TEACHER_NAMES = ("mobilenetv2_100", "regnetx_002")
 class Teachers:
     """Runs every teacher on one batch of pictures.
 
-    Example: `features, logits = Teachers(data_folder)(pictures, 128)`, pictures uint8 RGB (images, height, width, 3).
+    Example: `features, quarters, logits = Teachers(data_folder)(pictures, 128)`, pictures uint8 RGB (images, height, width,
+    3).
     """
 
     def __init__(self, data_folder: Path) -> None:
@@ -33,22 +34,24 @@ class Teachers:
         return sum(network.head_hidden_size for network, _mean, _std in self.networks)
 
     @torch.inference_mode()
-    def __call__(self, pictures: np.ndarray, logits_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Concatenated pooled features of the pictures (images, features), and the mean of the teachers' log-probabilities
-        of the pictures made `logits_size` pixels large (images, 1000), both float16."""
+    def __call__(self, pictures: np.ndarray, logits_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the teachers say of the pictures, float16: concatenated pooled features (images, features), those of the four
+        quarters (images, rows, columns, features), and the mean of the teachers' log-probabilities of the pictures made
+        `logits_size` pixels large (images, 1000)."""
         batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-        all_features, all_logits = [], []
+        all_features, all_quarters, all_logits = [], [], []
         small = batch
         if logits_size != batch.shape[-1]:
             small = functional.interpolate(batch, size=(logits_size, logits_size), mode="bilinear", antialias=True)
         for network, mean, std in self.networks:
             maps = _maps(network, batch, mean, std)
             all_features.append(maps.mean(dim=(2, 3)).float())
+            all_quarters.append(functional.adaptive_avg_pool2d(maps.float(), 2).permute(0, 2, 3, 1))
             named = maps if small is batch else _maps(network, small, mean, std)
             all_logits.append(torch.log_softmax(network.forward_head(named).float(), dim=1))
-        features = torch.cat(all_features, dim=1)
-        logits = torch.stack(all_logits).mean(dim=0)
-        return features.half().numpy(), logits.half().numpy()
+        said = torch.cat(all_features, dim=1), torch.cat(all_quarters, dim=3), torch.stack(all_logits).mean(dim=0)
+        features, quarters, logits = (answers.half().numpy() for answers in said)
+        return features, quarters, logits
 
 
 def _maps(network: Any, batch: Tensor, mean: Tensor, std: Tensor) -> Tensor:

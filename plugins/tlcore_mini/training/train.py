@@ -102,7 +102,7 @@ class Trainer:
             opt=settings.optimiser,
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            fallback_list=("network.fc.*", "to_teachers.*", "to_layout.*"),
+            fallback_list=("network.fc.*", "to_teachers.*", "to_quarters.*", "to_layout.*"),
         )
         self.before = checkpoint.load(run_folder, self.student, self.averaged.module, self.optimiser)
         self.curve = list(self.before.curve)
@@ -200,7 +200,7 @@ def _phases(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def main() -> None:
-    """Command line; the defaults are the recipe of the weights in the box."""
+    """Command line; the defaults are the first run of the weights in the box, the model card has the second."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data_folder", "cache_folder", "run_folder"):
         parser.add_argument(name, type=Path)
@@ -213,6 +213,9 @@ def main() -> None:
     parser.add_argument("--weight-decay", type=float, default=TrainSettings.weight_decay)
     parser.add_argument("--average-decay", type=float, default=TrainSettings.average_decay)
     parser.add_argument("--probe-every", type=int, default=TrainSettings.probe_every)
+    parser.add_argument(
+        "--quarters", type=float, default=LossSettings.quarters, help="weight of the teachers' features of the quarters"
+    )
     for source in ("tiny", "pets", "samples"):
         parser.add_argument(
             f"--{source}", type=int, default=getattr(BatchSettings, source), help="images in a worker's batch"
@@ -222,6 +225,7 @@ def main() -> None:
     signal.signal(
         signal.SIGTERM, lambda _number, _frame: sys.exit("ended; the same command goes on from the last checkpoint")
     )
+    arguments["loss"] = LossSettings(quarters=arguments.pop("quarters"))
     arguments["batch"] = BatchSettings(**{source: arguments.pop(source) for source in ("tiny", "pets", "samples")})
     data_folder, cache_folder, run_folder = (arguments.pop(name) for name in ("data_folder", "cache_folder", "run_folder"))
     start = arguments.pop("start")

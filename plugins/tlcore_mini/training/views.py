@@ -38,7 +38,7 @@ PET_VIEWS = ViewSettings(
     source="pets", views_per_photo=24, student_size=144, teacher_size=224, logits_size=224, smallest_area=0.15
 )
 SAMPLE_VIEWS = ViewSettings(
-    source="samples", views_per_photo=12, student_size=144, teacher_size=224, logits_size=224, smallest_area=0.25
+    source="samples", views_per_photo=24, student_size=144, teacher_size=224, logits_size=224, smallest_area=0.25
 )
 
 
