@@ -75,6 +75,12 @@ Examples:
 @click.option(
     "--layers", type=click.IntRange(1), metavar="N", help="Learn from N layers of the network, not its last alone."
 )
+@click.option(
+    "--grid",
+    type=click.IntRange(2, 4),
+    metavar="N",
+    help="Learn from N x N parts of the image, side by side, not its whole.",
+)
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -101,6 +107,7 @@ def train(
     engine: str,
     views: str,
     layers: int | None,
+    grid: int | None,
     no_cache: bool,
     as_json: bool,
     settings: tuple[str, ...],
@@ -146,6 +153,7 @@ def train(
             engine=engine,
             views=views,
             layers=layers,
+            grid=grid,
             folds=folds,
             finetune=None if finetune == "none" else finetune,
             finetune_options=chosen["finetune"],

@@ -13,6 +13,7 @@ from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset
 from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.features.feature_set import FeatureSet
+from tlcore.features.grid import GridBackbone
 from tlcore.features.layered import KEPT, LayeredBackbone, choose_layers
 from tlcore.features.relevance import relevant_features
 from tlcore.progress import Progress
@@ -27,14 +28,15 @@ class Embedding:
         backbone: the network.
         options: how features are computed.
         layers: of how many of its layers they are; None for its pooled features alone.
+        grid: of how many cells along each side they are; None for those of the whole image.
         cache_directory: where rows and inspections are kept; None keeps none.
         strict: raise on the first unreadable image instead of leaving it out.
         audit: whether images are inspected.
         progress: told how far it is.
 
     Raises:
-        OptionError: engine, views or number of layers do not exist.
-        BackboneError: the network has no layers.
+        OptionError: engine, views, number of layers or grid do not exist.
+        BackboneError: the network has no layers, or features that are not the mean of maps.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Embedding:
         options: FeatureOptions,
         *,
         layers: int | None,
+        grid: int | None,
         cache_directory: Path | None,
         strict: bool,
         audit: bool,
         progress: Progress,
     ) -> None:
-        self.backbone = backbone
+        self.backbone = GridBackbone(backbone, grid) if grid is not None else backbone
+        self._grid = grid
         self._own_size = backbone.info.feature_size
         self._options = options
         self._layers = choose_layers(backbone, layers) if layers is not None else ()
@@ -102,4 +106,5 @@ class Embedding:
     def record(self) -> dict[str, Any]:
         """What a bundle says of how its features are computed, JSON-ready."""
         layers = {"layers": self.backbone.record} if isinstance(self.backbone, LayeredBackbone) else {}
-        return {**self.extractor.record, **layers}
+        grid = {"grid": self._grid} if self._grid is not None else {}
+        return {**self.extractor.record, **layers, **grid}

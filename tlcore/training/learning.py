@@ -93,6 +93,7 @@ def _embedding(backbone: Backbone, options: TrainOptions, cache_directory: Path 
         backbone,
         FeatureOptions(engine=options.engine, views=options.views),
         layers=options.layers,
+        grid=options.grid,
         cache_directory=cache_directory,
         strict=options.strict,
         audit=options.audit,

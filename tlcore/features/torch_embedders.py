@@ -1,4 +1,4 @@
-"""Features of several layers as torch modules that export."""
+"""Features of several layers, or of a grid of places, as torch modules that export."""
 
 from __future__ import annotations
 
@@ -57,7 +57,45 @@ class LayersEmbedder(torch.nn.Module):
         return hook
 
 
-class LayersClassifier(torch.nn.Module):
+class GridEmbedder(torch.nn.Module):
+    """From normalised inputs to the mean of the last maps over each cell of a grid, row by row, and None.
+
+    Args:
+        embedder: as `Backbone.torch_embedder` returns it; not copied.
+        cells: along each side; where they do not divide the map evenly, neighbours share a row or column of it.
+        name: how errors call the backbone.
+
+    Raises:
+        BackboneError: when called, that the features are not the mean of maps, or that these are smaller than the grid.
+    """
+
+    def __init__(self, embedder: torch.nn.Module, cells: int, name: str) -> None:
+        super().__init__()
+        self.embedder = embedder
+        self.cells = cells
+        self.name = name
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Return features, (images, cells * cells * features), and None."""
+        pooled, maps = self.embedder(inputs)
+        if maps is None or int(maps.shape[1]) != int(pooled.shape[1]):
+            raise BackboneError(f"features of backbone {self.name} are not the mean of its last maps; leave grid out")
+        height, width = int(maps.shape[-2]), int(maps.shape[-1])
+        if min(height, width) < self.cells:
+            raise BackboneError(f"the last maps of backbone {self.name} have {height} x {width} places; take a smaller grid")
+        # By slices, since adaptive pooling into uneven cells does not export everywhere.
+        cells = [
+            maps[:, :, top:bottom, left:right].float().mean(dim=(2, 3))
+            for top, bottom in self._bounds(height)
+            for left, right in self._bounds(width)
+        ]
+        return torch.cat(cells, dim=1), None
+
+    def _bounds(self, places: int) -> list[tuple[int, int]]:
+        return [(cell * places // self.cells, -(-(cell + 1) * places // self.cells)) for cell in range(self.cells)]
+
+
+class EmbeddedClassifier(torch.nn.Module):
     """An embedder with one linear layer on its features."""
 
     def __init__(self, embedder: torch.nn.Module, layer: torch.nn.Linear) -> None:
