@@ -27,7 +27,6 @@ from jaxtyping import Float32, UInt8
 from tlcore.backbone import Backbone, NetworkFiles
 from tlcore.errors import BundleError, TlcoreError, UnknownNameError
 from tlcore.features.averaged import MirrorAveraged
-from tlcore.features.grid import GridBackbone
 from tlcore.features.layered import LayeredBackbone
 from tlcore.head import FittedHead
 from tlcore.machine.atomic import new_directory
@@ -114,10 +113,7 @@ class Bundle:
             backbone = self.registry.backbone(reference, options, cache_directory=self.cache_directory)
         layers = self.record.backbone.get("layers")
         if layers is not None:
-            backbone = LayeredBackbone(backbone, layers["names"], layers["columns"])
-        grid = self.record.backbone.get("grid")
-        if grid is not None:
-            backbone = GridBackbone(backbone, grid)
+            backbone = LayeredBackbone.from_record(backbone, layers)
         if backbone.info.weights_digest != self.record.backbone["weights_digest"]:
             raise BundleError(f"{self.path}: backbone {reference} has other weights than the bundle was trained with")
         if backbone.info.preprocess != self.record.preprocess:

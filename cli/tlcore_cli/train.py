@@ -76,10 +76,10 @@ Examples:
     "--layers", type=click.IntRange(1), metavar="N", help="Learn from N layers of the network, not its last alone."
 )
 @click.option(
-    "--grid",
+    "--pyramid",
     type=click.IntRange(2, 4),
-    metavar="N",
-    help="Learn from N x N parts of the image, side by side, not its whole.",
+    metavar="LEVELS",
+    help="Learn from the image, its quarters (2), sixteenths (3), ... side by side.",
 )
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -107,7 +107,7 @@ def train(
     engine: str,
     views: str,
     layers: int | None,
-    grid: int | None,
+    pyramid: int | None,
     no_cache: bool,
     as_json: bool,
     settings: tuple[str, ...],
@@ -153,7 +153,7 @@ def train(
             engine=engine,
             views=views,
             layers=layers,
-            grid=grid,
+            pyramid=pyramid,
             folds=folds,
             finetune=None if finetune == "none" else finetune,
             finetune_options=chosen["finetune"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ pytest.importorskip("sklearn")
 
 import torch
 
+from tlcore import Registry
+from tlcore.features.pyramid import choose_pyramid
 from tlcore_mini.training import checkpoint, train
 from tlcore_mini.training.batches import Batches, BatchSettings
 from tlcore_mini.training.duplicates import find_exclusions
-from tlcore_mini.training.export import average
 from tlcore_mini.training.measure import mcnemar, wilson
 from tlcore_mini.training.photos import Photo, decode
-from tlcore_mini.training.student import LAYOUT_SIZE, layout
+from tlcore_mini.training.student import LAYOUT_SIZE, LossSettings, Student, layout, losses
 from tlcore_mini.training.train import TrainSettings
 from tlcore_mini.training.views import PET_VIEWS, render
 
@@ -136,7 +138,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_a_whole_one_does(
 ) -> None:
     monkeypatch.setattr(train, "Probe", NoProbe)
 
-    def run(folder: str, steps: int, seed: int = 7, start: Path | None = None) -> bytes:
+    def run(folder: str, steps: int, seed: int = 7, start: Sequence[Path] = ()) -> bytes:
         settings = TrainSettings(
             phases=((32, steps),), decay_steps=1, warmup_steps=1, seed=seed, workers=1, batch=BatchSettings(tiny=2, pets=2, samples=2)
         )  # fmt: skip
@@ -150,7 +152,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_a_whole_one_does(
     assert run("parts", 4) == whole
     assert run("again", 4) == whole
     assert run("other-seed", 4, seed=8) != whole
-    assert run("second-round", 2, start=tmp_path / "whole") not in (whole, halfway)
+    assert run("second-round", 2, start=[tmp_path / "whole"]) not in (whole, halfway)
 
 
 def test_checkpoint_comes_back_equal(tmp_path: Path) -> None:
@@ -174,10 +176,10 @@ def test_weights_of_runs_are_averaged_and_counts_are_not() -> None:
         {"weight": torch.full((2, 2), value), "num_batches_tracked": torch.tensor(count)}
         for value, count in ((1.0, 3), (4.0, 9))
     )
-    averaged = average([first, second])
+    averaged = checkpoint.average([first, second])
     assert torch.equal(averaged["weight"], torch.full((2, 2), 2.5))
     assert averaged["num_batches_tracked"] == 9
-    assert torch.equal(average([first])["weight"], first["weight"])
+    assert torch.equal(checkpoint.average([first])["weight"], first["weight"])
 
 
 def test_wilson_and_mcnemar_against_known_values() -> None:
@@ -191,16 +193,35 @@ def test_wilson_and_mcnemar_against_known_values() -> None:
 
 def test_a_bar_is_met_only_above_every_rival() -> None:
     pytest.importorskip("skimage")
-    from tlcore_mini.training.evaluate import BARS, HOGS, PAIRED, figures
+    from tlcore_mini.training.evaluate import BARS, HOGS, PAIRED, PYRAMIDS, figures
 
     half, most = np.arange(200) < 100, np.arange(200) < 190
     everything = (*BARS, *PAIRED)
-    found = {name: dict.fromkeys(everything, half) for name in ("untrained", *HOGS)}
+    found = {name: dict.fromkeys(everything, half) for name in ("untrained", *PYRAMIDS, *HOGS)}
     found["mini"] = dict.fromkeys(everything, most) | {"digits": np.arange(200) < 193}
+    found["mini-pyramid"] = dict.fromkeys(everything, np.arange(200) < 199)
     bars = figures(found)["bars"]
     assert isinstance(bars, dict)
     assert {task for task, bar in bars.items() if not bar["met"]} == {"digits"}
     found["hog-16-square"] = {**found["hog-16-square"], "clothing": np.arange(200) < 187}
     bars = figures(found)["bars"]
     assert isinstance(bars, dict)
-    assert {task for task, bar in bars.items() if not bar["met"]} == {"digits", "clothing"}
+    assert {task for task, bar in bars.items() if not bar["met"]} == {"digits", "clothing, mini"}
+
+
+def test_the_measured_pyramid_is_the_one_that_training_takes(registry: Registry) -> None:
+    pytest.importorskip("skimage")
+    from tlcore_mini.training.evaluate import PYRAMID
+
+    assert choose_pyramid(registry.backbone("mini"), 3) == PYRAMID
+
+
+def test_quarters_are_told_where_they_are(cache: Path) -> None:
+    batch = Batches(cache, BatchSettings(tiny=2, pets=2, samples=2), seed=1, worker=0).batch(step=0, image_size=64)
+    student = Student(12)
+    said = student(batch["images"].float(), LossSettings(places=1.0))
+    assert said["places"].shape == batch["quarters"].shape
+    torch.testing.assert_close(said["places"].mean(dim=(1, 2)), said["features"])
+    assert {"quarters", "places"}.isdisjoint(losses(student, batch, LossSettings()))
+    terms = losses(student, batch, LossSettings(quarters=1.0, places=2.0))
+    assert {"quarters", "places"} <= terms.keys() and all(term > 0 for term in terms.values())

@@ -13,8 +13,8 @@ from tlcore.backbone import Backbone
 from tlcore.dataset import Dataset
 from tlcore.features.extraction import Extractor, FeatureOptions
 from tlcore.features.feature_set import FeatureSet
-from tlcore.features.grid import GridBackbone
 from tlcore.features.layered import KEPT, LayeredBackbone, choose_layers
+from tlcore.features.pyramid import choose_pyramid
 from tlcore.features.relevance import relevant_features
 from tlcore.progress import Progress
 
@@ -28,15 +28,15 @@ class Embedding:
         backbone: the network.
         options: how features are computed.
         layers: of how many of its layers they are; None for its pooled features alone.
-        grid: of how many cells along each side they are; None for those of the whole image.
+        pyramid: of how many levels they are, the whole image counted; None for those of the whole image.
         cache_directory: where rows and inspections are kept; None keeps none.
         strict: raise on the first unreadable image instead of leaving it out.
         audit: whether images are inspected.
         progress: told how far it is.
 
     Raises:
-        OptionError: engine, views, number of layers or grid do not exist.
-        BackboneError: the network has no layers, or features that are not the mean of maps.
+        OptionError: engine, views, or number of layers or levels do not exist.
+        BackboneError: the network has no layers, or no maps fine enough.
     """
 
     def __init__(
@@ -45,17 +45,18 @@ class Embedding:
         options: FeatureOptions,
         *,
         layers: int | None,
-        grid: int | None,
+        pyramid: int | None,
         cache_directory: Path | None,
         strict: bool,
         audit: bool,
         progress: Progress,
     ) -> None:
-        self.backbone = GridBackbone(backbone, grid) if grid is not None else backbone
-        self._grid = grid
-        self._own_size = backbone.info.feature_size
+        self._own = backbone
         self._options = options
         self._layers = choose_layers(backbone, layers) if layers is not None else ()
+        levels = choose_pyramid(backbone, pyramid) if pyramid is not None else ()
+        parts = self._layers or levels
+        self.backbone = LayeredBackbone(backbone, parts) if parts else backbone
         self._directory = cache_directory
         self._strict = strict
         self._audit = audit
@@ -63,9 +64,10 @@ class Embedding:
 
     def look(self, dataset: Dataset) -> InspectionTable | None:
         """Embed every image of a dataset; returns their inspections where they will be audited."""
-        whole = LayeredBackbone(self.backbone, self._layers) if self._layers else self.backbone
         samples, directory = dataset.samples, self._directory
-        extractor = Extractor(whole, self._options, samples=samples, cache_directory=directory, progress=self._progress)
+        extractor = Extractor(
+            self.backbone, self._options, samples=samples, cache_directory=directory, progress=self._progress
+        )
         with opened_cache(directory if self._audit else None) as cache:
             inspections = Inspections(cache) if self._audit else None
             self._features = extractor.extract(
@@ -82,8 +84,9 @@ class Embedding:
         if not self._layers or not parts["train"].samples:
             return parts
         examples = parts["train"].examples
-        columns = relevant_features(examples.features, examples.labels, len(dataset.class_names), KEPT * self._own_size)
-        self.backbone = LayeredBackbone(self.backbone, self._layers, columns)
+        kept = KEPT * self._own.info.feature_size
+        columns = relevant_features(examples.features, examples.labels, len(dataset.class_names), kept)
+        self.backbone = LayeredBackbone(self._own, self._layers, columns)
         return {name: part.keep(columns) for name, part in parts.items()}
 
     def by_tuned(self, backbone: Backbone, features: Mapping[str, FeatureSet]) -> dict[str, FeatureSet]:
@@ -106,5 +109,4 @@ class Embedding:
     def record(self) -> dict[str, Any]:
         """What a bundle says of how its features are computed, JSON-ready."""
         layers = {"layers": self.backbone.record} if isinstance(self.backbone, LayeredBackbone) else {}
-        grid = {"grid": self._grid} if self._grid is not None else {}
-        return {**self.extractor.record, **layers, **grid}
+        return {**self.extractor.record, **layers}

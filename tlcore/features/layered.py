@@ -1,16 +1,16 @@
-"""Features of several layers of a network: each layer's mean over places, normalised as a group, side by side.
+"""Features of several layers of a network: the means of each over the image or parts of it, each group brought to length 1.
 
-Source: Evci et al. 2022 (Head2Toe, arXiv 2201.03529). Deviations: layers are pooled to one place each, and a fixed number of
-features is kept (`KEPT`), rather than a share chosen on validation.
+Source: Evci et al. 2022 (Head2Toe, arXiv 2201.03529). Deviations: the layers of `choose_layers` are pooled to one place
+each, and a fixed number of features is kept (`KEPT`), rather than a share chosen on validation.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,15 @@ KEPT = 2
 """How many times as many features are kept as the network's own pooled ones."""
 
 
-def choose_layers(backbone: Backbone, count: int) -> tuple[str, ...]:
-    """Return so many of a backbone's layers, evenly spaced from the first to the last.
+class LayerParts(NamedTuple):
+    """One layer, and how many parts along each side of the image its features are averaged over."""
+
+    layer: str
+    cells: int = 1
+
+
+def choose_layers(backbone: Backbone, count: int) -> tuple[LayerParts, ...]:
+    """Return so many of a backbone's layers, evenly spaced from the first to the last, each averaged over the whole image.
 
     Raises:
         OptionError: `count` is out of range.
@@ -44,7 +51,7 @@ def choose_layers(backbone: Backbone, count: int) -> tuple[str, ...]:
     if not known:
         raise BackboneError(f"backbone {backbone.info.name} has no layers to take features from; leave layers out")
     places = np.linspace(0, len(known) - 1, min(count + 1, len(known))).round().astype(int)[1 if count < len(known) else 0 :]
-    return tuple(known[place] for place in places)
+    return tuple(LayerParts(known[place]) for place in places)
 
 
 class LayeredBackbone(EmbeddedBackbone):
@@ -52,27 +59,37 @@ class LayeredBackbone(EmbeddedBackbone):
 
     Args:
         backbone: what computes the layers; must have a `torch_embedder`.
-        layers: their names.
+        layers: which, and over how many parts of the image each is averaged.
         columns: which of the features, in that order, are kept; None keeps all.
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str], columns: Sequence[int] | None = None) -> None:
+    def __init__(self, backbone: Backbone, layers: Sequence[LayerParts], columns: Sequence[int] | None = None) -> None:
         super().__init__(backbone)
         self._layers = tuple(layers)
         self._columns = tuple(columns) if columns is not None else None
+
+    @classmethod
+    def from_record(cls, backbone: Backbone, record: Mapping[str, Any]) -> LayeredBackbone:
+        """Make it again from what a bundle says."""
+        layers = [LayerParts(name, cells) for name, cells in zip(record["names"], record["cells"], strict=True)]
+        return cls(backbone, layers, record["columns"])
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a bundle says to make it again, JSON-ready."""
+        return {
+            "names": [part.layer for part in self._layers],
+            "cells": [part.cells for part in self._layers],
+            "columns": list(self._columns) if self._columns is not None else None,
+        }
 
     @cached_property
     def info(self) -> BackboneInfo:  # type: ignore[override]
         """What its backbone says, with another number of features and a digest that also covers layers and columns."""
         own = self._backbone.info
-        text = f"{own.weights_digest} {self._layers} {self._columns}"
+        text = f"{own.weights_digest} {[tuple(part) for part in self._layers]} {self._columns}"
         size = len(self._columns) if self._columns is not None else self._width
         return replace(own, feature_size=size, weights_digest=hashlib.sha256(text.encode()).hexdigest())
-
-    @property
-    def record(self) -> dict[str, list[str] | list[int]]:
-        """What a bundle says to make it again, JSON-ready."""
-        return {"names": list(self._layers), "columns": list(self._columns or ())}
 
     def torch_embedder(self) -> torch.nn.Module:
         """Return a module from normalised inputs to the layers' features and None: they were pooled from several maps."""

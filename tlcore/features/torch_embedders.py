@@ -1,13 +1,15 @@
-"""Features of several layers, or of a grid of places, as torch modules that export."""
+"""Features of several layers, and of parts of the image, as torch modules that export."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from threading import get_ident
 
 import torch
 
 from tlcore.errors import BackboneError
+from tlcore.features.layered import LayerParts
 
 _SHORTEST = 1e-12
 
@@ -17,7 +19,7 @@ class LayersEmbedder(torch.nn.Module):
 
     Args:
         embedder: as `Backbone.torch_embedder` returns it; not copied.
-        layers: names of its modules whose outputs, (images, channels, rows, columns), are averaged over places.
+        layers: its modules whose outputs, (images, channels, rows, columns), are averaged over so many parts of the image.
         columns: which features are kept; None keeps all.
         name: how errors call the backbone.
 
@@ -27,72 +29,49 @@ class LayersEmbedder(torch.nn.Module):
 
     columns: torch.Tensor
 
-    def __init__(self, embedder: torch.nn.Module, layers: Sequence[str], columns: Sequence[int] | None, name: str) -> None:
+    def __init__(
+        self, embedder: torch.nn.Module, layers: Sequence[LayerParts], columns: Sequence[int] | None, name: str
+    ) -> None:
         super().__init__()
         self.embedder = embedder
-        self.layers = tuple(layers)
-        self._pooled: dict[str, torch.Tensor] = {}
+        self.layers = len(layers)
+        self._kept: dict[tuple[int, int], torch.Tensor] = {}
         modules = dict(embedder.named_modules())
-        for layer in self.layers:
-            module = modules.get(layer) or modules.get(f"network.{layer}")
+        for place, part in enumerate(layers):
+            module = modules.get(part.layer) or modules.get(f"network.{part.layer}")
             if module is None:
-                raise BackboneError(f"backbone {name} has no layer {layer!r} that features can be taken from")
-            module.register_forward_hook(self._keeper(layer))
+                raise BackboneError(f"backbone {name} has no layer {part.layer!r} that features can be taken from")
+            # A method with arguments, not a closure: a copy of this module then has hooks of its own.
+            module.register_forward_hook(partial(self._keep, place, part.cells))
         self.has_columns = columns is not None
         self.register_buffer("columns", torch.tensor(columns if columns is not None else [0], dtype=torch.int64))
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Return features, (images, features), and None."""
         pooled, _ = self.embedder(inputs)
-        groups = [*(self._pooled[layer] for layer in self.layers), pooled]
-        self._pooled.clear()
+        thread = get_ident()
+        groups = [*(self._kept.pop((thread, place)) for place in range(self.layers)), pooled.float()]
         features = torch.cat([group / group.norm(dim=1, keepdim=True).clamp_min(_SHORTEST) for group in groups], dim=1)
         return features.index_select(1, self.columns) if self.has_columns else features, None
 
-    def _keeper(self, layer: str) -> Any:
-        def hook(module: torch.nn.Module, arguments: object, output: torch.Tensor) -> None:
-            # Averaged at once: what follows may change the output in place.
-            self._pooled[layer] = output.float().mean(dim=(2, 3))
-
-        return hook
+    def _keep(self, place: int, cells: int, module: torch.nn.Module, arguments: object, output: torch.Tensor) -> None:
+        # Averaged at once: what follows may change the output in place. By thread: engines call one module from several.
+        self._kept[get_ident(), place] = _means(output.float(), cells)
 
 
-class GridEmbedder(torch.nn.Module):
-    """From normalised inputs to the mean of the last maps over each cell of a grid, row by row, and None.
+def _means(maps: torch.Tensor, cells: int) -> torch.Tensor:
+    """The mean of maps over each cell, row by row, (images, cells * cells * channels).
 
-    Args:
-        embedder: as `Backbone.torch_embedder` returns it; not copied.
-        cells: along each side; where they do not divide the map evenly, neighbours share a row or column of it.
-        name: how errors call the backbone.
-
-    Raises:
-        BackboneError: when called, that the features are not the mean of maps, or that these are smaller than the grid.
+    Where cells do not divide the maps evenly, neighbours share a row or column. By slices, since adaptive pooling into
+    uneven cells does not export everywhere.
     """
+    rows, columns = (_bounds(int(places), cells) for places in maps.shape[2:])
+    means = [maps[:, :, top:bottom, left:right].mean(dim=(2, 3)) for top, bottom in rows for left, right in columns]
+    return torch.cat(means, dim=1)
 
-    def __init__(self, embedder: torch.nn.Module, cells: int, name: str) -> None:
-        super().__init__()
-        self.embedder = embedder
-        self.cells = cells
-        self.name = name
 
-    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Return features, (images, cells * cells * features), and None."""
-        pooled, maps = self.embedder(inputs)
-        if maps is None or int(maps.shape[1]) != int(pooled.shape[1]):
-            raise BackboneError(f"features of backbone {self.name} are not the mean of its last maps; leave grid out")
-        height, width = int(maps.shape[-2]), int(maps.shape[-1])
-        if min(height, width) < self.cells:
-            raise BackboneError(f"the last maps of backbone {self.name} have {height} x {width} places; take a smaller grid")
-        # By slices, since adaptive pooling into uneven cells does not export everywhere.
-        cells = [
-            maps[:, :, top:bottom, left:right].float().mean(dim=(2, 3))
-            for top, bottom in self._bounds(height)
-            for left, right in self._bounds(width)
-        ]
-        return torch.cat(cells, dim=1), None
-
-    def _bounds(self, places: int) -> list[tuple[int, int]]:
-        return [(cell * places // self.cells, -(-(cell + 1) * places // self.cells)) for cell in range(self.cells)]
+def _bounds(places: int, cells: int) -> list[tuple[int, int]]:
+    return [(cell * places // cells, -(-(cell + 1) * places // cells)) for cell in range(cells)]
 
 
 class EmbeddedClassifier(torch.nn.Module):

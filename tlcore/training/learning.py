@@ -93,7 +93,7 @@ def _embedding(backbone: Backbone, options: TrainOptions, cache_directory: Path 
         backbone,
         FeatureOptions(engine=options.engine, views=options.views),
         layers=options.layers,
-        grid=options.grid,
+        pyramid=options.pyramid,
         cache_directory=cache_directory,
         strict=options.strict,
         audit=options.audit,

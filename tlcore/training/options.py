@@ -30,7 +30,8 @@ class TrainOptions:
         engine: what runs the network, ``"auto"``, ``"onnx"``, ``"openvino"`` or ``"torch"``.
         views: of each image, ``"one"``, ``"flip"`` or ``"crops:N"``.
         layers: of how many of the network's layers the features are; None for its pooled features alone.
-        grid: of how many cells along each side the features are, side by side; None for those of the whole image.
+        pyramid: of how many levels the features are, side by side: of the whole image, its quarters, its sixteenths; None
+            for those of the whole image.
         folds: measure by cross-validation in so many folds over the whole dataset, then learn from all of it; None holds
             out a test set.
         finetune: how to train the network on from the head, as `Registry.resolve` takes it; None leaves it as pretrained.
@@ -53,7 +54,7 @@ class TrainOptions:
     engine: str = "auto"
     views: str = "one"
     layers: int | None = None
-    grid: int | None = None
+    pyramid: int | None = None
     folds: int | None = None
     finetune: str | None = None
     finetune_options: Mapping[str, object] = field(default_factory=dict)
@@ -67,10 +68,10 @@ class TrainOptions:
             raise OptionError(
                 "folds would measure features chosen on the images they test; leave out either folds or layers"
             )
-        if self.grid is not None and self.layers is not None:
-            raise OptionError("features are those of a grid or those of several layers; leave out either grid or layers")
-        if self.grid is not None and self.finetune is not None:
-            raise OptionError("fine-tuning trains the network with a classifier of the whole image; leave out grid")
+        if self.pyramid is not None and self.layers is not None:
+            raise OptionError("features are of a pyramid or of several layers; leave out either pyramid or layers")
+        if self.pyramid is not None and self.finetune is not None:
+            raise OptionError("fine-tuning trains the network with a classifier of the whole image; leave out pyramid")
         if self.folds is not None and self.folds < 2:
             raise OptionError(f"folds must be at least 2, got {self.folds}")
         if self.folds is not None and self.finetune is not None:
@@ -103,7 +104,7 @@ class TrainOptions:
             "engine": self.engine,
             "views": self.views,
             "layers": self.layers,
-            "grid": self.grid,
+            "pyramid": self.pyramid,
             "exclude": str(self.exclude) if self.exclude is not None else None,
             "split_from": str(self.split_from) if self.split_from is not None else None,
             "folds": self.folds,

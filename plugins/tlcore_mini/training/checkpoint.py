@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,19 @@ def load(folder: Path, student: nn.Module, averaged: nn.Module, optimiser: torch
     return Progress(**record["progress"])
 
 
-def load_averaged(folder: Path, student: nn.Module) -> None:
-    """Puts the averaged weights of the run in `folder` into `student`. Raises FileNotFoundError where it holds no run."""
-    record = json.loads((folder / "state.json").read_text())
-    student.load_state_dict(_under(load_file(folder / record["file"]), "averaged."))
+def average(runs: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights of several runs (Wortsman et al. 2022, 'model soups'); whole numbers are the last run's."""
+    return {
+        name: torch.stack([run[name] for run in runs]).mean(dim=0) if tensor.is_floating_point() else tensor
+        for name, tensor in runs[-1].items()
+    }
+
+
+def load_averaged(folders: Sequence[Path], student: nn.Module) -> None:
+    """Puts the mean of the averaged weights of the runs in `folders` into `student`. Raises FileNotFoundError where a folder
+    holds no run."""
+    files = [folder / json.loads((folder / "state.json").read_text())["file"] for folder in folders]
+    student.load_state_dict(average([_under(load_file(file), "averaged.") for file in files]))
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

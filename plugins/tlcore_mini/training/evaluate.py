@@ -3,13 +3,15 @@
 `python -m tlcore_mini.training.evaluate DATA_FOLDER WEIGHTS_FOLDER RESULTS_FOLDER`
 
 WEIGHTS_FOLDER is the folder with config.json and model.safetensors. Beside it stand the same architecture untrained,
-histograms of oriented gradients, and the ImageNet networks of the data folder. The answers of each are kept in
+histograms of oriented gradients, and the ImageNet networks of the data folder. The network and the untrained one are
+measured by their pooled features and by those of a spatial pyramid (`tl train --pyramid 3`). The answers of each are kept in
 RESULTS_FOLDER, so that only what is missing is measured again; figures.json there holds every number.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from skimage.feature import hog
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
 
+from tlcore.features.layered import LayerParts
+from tlcore.features.torch_embedders import LayersEmbedder
+from tlcore.torch_network import Embedder
 from tlcore_mini.training.checkpoint import save_json
 from tlcore_mini.training.measure import Task, mcnemar, right, tasks, wilson
 from tlcore_mini.training.photos import Photo, centred_square, decode
@@ -33,18 +38,23 @@ OTHERS = ("mobilenetv2_100", "regnetx_002", "tf_mobilenetv3_small_100")
 HOGS = {"hog-8": (8, False), "hog-16": (16, False), "hog-8-square": (8, True), "hog-16-square": (16, True)}
 """Cells in pixels, and whether only the centred square is seen, which is what the networks see, or the whole photo."""
 UNTRAINED_SEED = 0
+PYRAMID = (LayerParts("layer4", 2), LayerParts("layer3", 4))
+"""The layers of `tl train --backbone mini --pyramid 3`, for the quarters and the sixteenths of the picture."""
+PYRAMIDS = ("mini-pyramid", "untrained-pyramid")
 
 
-def network_features(network: Any, photos: list[Photo]) -> np.ndarray:
-    """Pooled features, float32 (photos, features), with the network's own preprocessing; the average over the maps."""
+def network_features(network: Any, photos: list[Photo], pyramid: bool) -> np.ndarray:
+    """Features, float32 (photos, features), with the network's own preprocessing: pooled, or those of `PYRAMID` too."""
     transform = create_transform(**resolve_data_config({}, model=network))
-    network.eval()
+    embedder: Any = Embedder(network, network.head_hidden_size)
+    if pyramid:
+        embedder = LayersEmbedder(embedder, PYRAMID, None, "mini")
+    embedder.eval()
     rows = []
     with torch.inference_mode():
         for start in range(0, len(photos), 50):
             batch = torch.stack([transform(decode(photo)) for photo in photos[start : start + 50]])
-            maps = network.forward_features(batch.contiguous(memory_format=torch.channels_last))
-            rows.append(network.forward_head(maps, pre_logits=True))
+            rows.append(embedder(batch.contiguous(memory_format=torch.channels_last))[0])
     return torch.cat(rows).numpy()
 
 
@@ -68,9 +78,9 @@ def answers(
         return {task: np.array(hits, dtype=bool) for task, hits in json.loads(record.read_text()).items()}
     size = json.loads((weights_folder / "config.json").read_text())["pretrained_cfg"]["input_size"][-1]
     network: Any = None
-    if name == "mini":
+    if name in ("mini", "mini-pyramid"):
         network = timm.create_model(f"local-dir:{weights_folder}", pretrained=True)
-    elif name == "untrained":
+    elif name in ("untrained", "untrained-pyramid"):
         torch.manual_seed(UNTRAINED_SEED)
         network = create_network()
         network.pretrained_cfg = timm.create_model(f"local-dir:{weights_folder}", pretrained=False).pretrained_cfg
@@ -82,7 +92,7 @@ def answers(
         key = (task.photos[0].identifier, len(task.photos))
         if key not in features_by_first:
             features_by_first[key] = (
-                network_features(network, task.photos)
+                network_features(network, task.photos, name in PYRAMIDS)
                 if network is not None
                 else hog_features(task.photos, size, *HOGS[name])
             )
@@ -93,23 +103,26 @@ def answers(
 
 
 def figures(found: dict[str, dict[str, np.ndarray]]) -> dict[str, object]:
-    """Accuracy with interval of every network on every task, and the paired tests of the network in the box."""
+    """Accuracy with interval of every network on every task, and the paired tests of the network in the box, by its pooled
+    features and by those of its pyramid."""
     accuracies = {name: {task: wilson(hits) for task, hits in of_tasks.items()} for name, of_tasks in found.items()}
     paired = {
-        task: {other: mcnemar(found["mini"][task], found[other][task]) for other in found if other != "mini"}
-        for task in found["mini"]
+        name: {
+            task: {other: mcnemar(found[name][task], found[other][task]) for other in found if other != name}
+            for task in found[name]
+        }
+        for name in ("mini", "mini-pyramid")
     }
     bars: dict[str, dict[str, object]] = {}
     for task, bar in BARS.items():
         value = accuracies["mini"][task][0]
         bars[task] = {"bar": bar, "value": value, "met": value >= bar}
-    for task in PAIRED:
-        rivals = ["untrained", *HOGS]
+    for task, (name, untrained) in itertools.product(PAIRED, (("mini", "untrained"), PYRAMIDS)):
         above = {
-            rival: accuracies["mini"][task][0] > accuracies[rival][task][0] and paired[task][rival] < 0.05
-            for rival in rivals
+            rival: accuracies[name][task][0] > accuracies[rival][task][0] and paired[name][task][rival] < 0.05
+            for rival in (untrained, *HOGS)
         }
-        bars[task] = {"bar": "above untrained and HOG, p < 0.05", "above": above, "met": all(above.values())}
+        bars[f"{task}, {name}"] = {"bar": "above untrained and HOG, p < 0.05", "above": above, "met": all(above.values())}
     return {"accuracies": accuracies, "paired_p": paired, "bars": bars}
 
 
@@ -124,7 +137,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.results_folder.mkdir(parents=True, exist_ok=True)
     all_tasks = tasks(arguments.data_folder)
-    names = [arguments.only] if arguments.only else ["mini", "untrained", *HOGS, *OTHERS]
+    names = [arguments.only] if arguments.only else ["mini", "untrained", *PYRAMIDS, *HOGS, *OTHERS]
     found = {
         name: answers(name, arguments.data_folder, arguments.weights_folder, all_tasks, arguments.results_folder)
         for name in names

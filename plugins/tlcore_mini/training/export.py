@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tlcore_mini.training.checkpoint import save_json, save_tensors
+from tlcore_mini.training.checkpoint import average, save_json, save_tensors
 from tlcore_mini.training.student import ARCHITECTURE, CLASSES, MEAN, MODEL_ARGUMENTS, STD, create_network
 
 IMAGE_SIZE = 128
@@ -50,14 +50,6 @@ def configuration(data_folder: Path) -> dict[str, object]:
             "label_names": [table[str(index)][0] for index in range(CLASSES)],
             "label_descriptions": {table[str(index)][0]: table[str(index)][1].replace("_", " ") for index in range(CLASSES)},
         },
-    }
-
-
-def average(runs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the weights of several runs (Wortsman et al. 2022, 'model soups'); whole numbers are the last run's."""
-    return {
-        name: torch.stack([run[name] for run in runs]).mean(dim=0) if tensor.is_floating_point() else tensor
-        for name, tensor in runs[-1].items()
     }
 
 

@@ -30,25 +30,6 @@ def create_network() -> Any:
     return timm.create_model(ARCHITECTURE, num_classes=CLASSES, **MODEL_ARGUMENTS)
 
 
-class Student(nn.Module):
-    """The network with three linear maps from its pooled features that exist only while training: to the teachers' pooled
-    features, to those of the picture's four quarters, and to the layout of the picture."""
-
-    def __init__(self, teacher_features: int) -> None:
-        super().__init__()
-        self.network = create_network()
-        self.to_teachers = nn.Linear(self.network.num_features, teacher_features)
-        self.to_quarters = nn.Linear(self.network.num_features, 4 * teacher_features)
-        self.to_layout = nn.Linear(self.network.num_features, LAYOUT_SIZE)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Logits (images, 1000), guessed teacher features (images, features), those of the quarters (images, rows, columns,
-        features), guessed layout (images, LAYOUT_SIZE)."""
-        features = self.network.forward_head(self.network.forward_features(images), pre_logits=True)
-        quarters = self.to_quarters(features).unflatten(1, (2, 2, -1))
-        return self.network.fc(features), self.to_teachers(features), quarters, self.to_layout(features)
-
-
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
     """The weight of each term of the loss, and the distillation temperature."""
@@ -57,10 +38,41 @@ class LossSettings:
     logits: float = 2.0
     features: float = 3.0
     quarters: float = 0.0
+    places: float = 0.0
     labels: float = 0.3
     species: float = 0.2
     layout: float = 0.5
     label_smoothing: float = 0.1
+
+
+class Student(nn.Module):
+    """The network with three linear maps that exist only while training: from its features to the teachers', from its pooled
+    features to the teachers' features of the picture's four quarters, and from those to the layout of the picture."""
+
+    def __init__(self, teacher_features: int) -> None:
+        super().__init__()
+        self.network = create_network()
+        self.to_teachers = nn.Linear(self.network.num_features, teacher_features)
+        self.to_quarters = nn.Linear(self.network.num_features, 4 * teacher_features)
+        self.to_layout = nn.Linear(self.network.num_features, LAYOUT_SIZE)
+
+    def forward(self, images: Tensor, settings: LossSettings) -> dict[str, Tensor]:
+        """What the student says of the images, float32, by name: 'logits' (images, 1000), the teachers' 'features' (images,
+        features), the 'layout' (images, LAYOUT_SIZE), and where their terms have a weight, the teachers' features of the
+        quarters (images, rows, columns, features), as the pooled features tell them, 'quarters', and as the maps of each
+        quarter tell them, 'places'."""
+        maps = self.network.forward_features(images)
+        pooled = self.network.forward_head(maps, pre_logits=True)
+        said = {
+            "logits": self.network.fc(pooled),
+            "features": self.to_teachers(pooled),
+            "layout": self.to_layout(pooled),
+        }
+        if settings.quarters:
+            said["quarters"] = self.to_quarters(pooled).unflatten(1, (2, 2, -1))
+        if settings.places:
+            said["places"] = self.to_teachers(functional.adaptive_avg_pool2d(maps, 2).permute(0, 2, 3, 1))
+        return {name: answers.float() for name, answers in said.items()}
 
 
 def layout(images: Tensor) -> Tensor:
@@ -92,10 +104,9 @@ def _standardised(values: Tensor) -> Tensor:
 
 def losses(student: Student, batch: dict[str, Tensor], settings: LossSettings) -> dict[str, Tensor]:
     """Every weighted term of the loss for one batch, by name; see `batches.Batches` for what a batch holds."""
-    images = batch["images"]
     with torch.autocast("cpu", torch.bfloat16):
-        logits, features, quarters, guessed_layout = (answers.float() for answers in student(images))
-    temperature = settings.temperature
+        said = student(batch["images"], settings)
+    logits, temperature = said["logits"], settings.temperature
     divergence = functional.kl_div(
         functional.log_softmax(logits / temperature, dim=1),
         functional.log_softmax(batch["logits"] / temperature, dim=1),
@@ -105,16 +116,20 @@ def losses(student: Student, batch: dict[str, Tensor], settings: LossSettings) -
     # The residual counts in units of how much a feature varies within its own source, so that what tells one breed
     # from another weighs as much as what tells a dog from a bus.
     scale = batch["feature_scale"]
-    residual = ((features - batch["features"]) * scale).clamp(-6, 6)
-    of_quarters = ((quarters - batch["quarters"]) * scale[:, None, None]).clamp(-6, 6)
+    residual = ((said["features"] - batch["features"]) * scale).clamp(-6, 6)
     labelled, pets = batch["label"] >= 0, batch["species"] >= 0
     both_species = torch.stack([logits[:, CAT_CLASSES].logsumexp(1), logits[:, DOG_CLASSES].logsumexp(1)], dim=1)
-    return {
+    terms = {
         "logits": settings.logits * divergence,
         "features": settings.features * residual.square().mean(),
-        "quarters": settings.quarters * of_quarters.square().mean(),
         "labels": settings.labels
         * functional.cross_entropy(logits[labelled], batch["label"][labelled], label_smoothing=settings.label_smoothing),
         "species": settings.species * functional.cross_entropy(both_species[pets], batch["species"][pets]),
-        "layout": settings.layout * functional.mse_loss(guessed_layout, layout(images)),
+        "layout": settings.layout * functional.mse_loss(said["layout"], layout(batch["images"])),
     }
+    for name in ("quarters", "places"):
+        if name not in said:
+            continue
+        of_quarters = ((said[name] - batch["quarters"]) * scale[:, None, None]).clamp(-6, 6)
+        terms[name] = getattr(settings, name) * of_quarters.square().mean()
+    return terms

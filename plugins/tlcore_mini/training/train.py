@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Trainer:
         run_folder: Path,
         settings: TrainSettings,
         worker: int,
-        start: Path | None = None,
+        start: Sequence[Path] = (),
     ) -> None:
         torch.set_num_threads(1)
         keep_freed()
@@ -94,7 +95,7 @@ class Trainer:
         self.settings, self.worker, self.run_folder = settings, worker, run_folder
         self.batches = Batches(cache_folder, settings.batch, settings.seed, worker)
         self.student = Student(self.batches.teacher_features).to(memory_format=torch.channels_last)
-        if start is not None:
+        if start:
             checkpoint.load_averaged(start, self.student)
         self.averaged = ModelEmaV3(self.student, decay=settings.average_decay, use_warmup=True)
         self.optimiser = create_optimizer_v2(
@@ -173,7 +174,7 @@ def train_worker(
     cache_folder: Path,
     run_folder: Path,
     settings: TrainSettings,
-    start: Path | None,
+    start: Sequence[Path],
     meeting: str,
 ) -> None:
     """Runs one worker of a run; they meet by the file named `meeting`, which must not exist before."""
@@ -183,11 +184,11 @@ def train_worker(
 
 
 def train(
-    data_folder: Path, cache_folder: Path, run_folder: Path, settings: TrainSettings, start: Path | None = None
+    data_folder: Path, cache_folder: Path, run_folder: Path, settings: TrainSettings, start: Sequence[Path] = ()
 ) -> None:
     """Trains, or goes on with what `run_folder` holds; ends with `averaged.safetensors` there.
 
-    A new run begins with random weights, or with the averaged ones of the finished run in the folder `start`.
+    A new run begins with random weights, or with those of the finished runs in the folders `start`, averaged.
     """
     run_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -204,7 +205,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data_folder", "cache_folder", "run_folder"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--start", type=Path, help="folder of a finished run, whose averaged weights this one begins with")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        nargs="+",
+        default=(),
+        help="folders of finished runs, with whose average this one begins",
+    )
     parser.add_argument("--seed", type=int, default=TrainSettings.seed)
     parser.add_argument("--phases", type=_phases, default=TrainSettings.phases, help="size:steps,size:steps,...")
     parser.add_argument("--decay-steps", type=int, default=TrainSettings.decay_steps)
@@ -213,9 +220,13 @@ def main() -> None:
     parser.add_argument("--weight-decay", type=float, default=TrainSettings.weight_decay)
     parser.add_argument("--average-decay", type=float, default=TrainSettings.average_decay)
     parser.add_argument("--probe-every", type=int, default=TrainSettings.probe_every)
-    parser.add_argument(
-        "--quarters", type=float, default=LossSettings.quarters, help="weight of the teachers' features of the quarters"
-    )
+    for term, teller in (("quarters", "pooled features"), ("places", "maps of each quarter")):
+        parser.add_argument(
+            f"--{term}",
+            type=float,
+            default=getattr(LossSettings, term),
+            help=f"weight of the teachers' features of the quarters, told by the student's {teller}",
+        )
     for source in ("tiny", "pets", "samples"):
         parser.add_argument(
             f"--{source}", type=int, default=getattr(BatchSettings, source), help="images in a worker's batch"
@@ -225,7 +236,7 @@ def main() -> None:
     signal.signal(
         signal.SIGTERM, lambda _number, _frame: sys.exit("ended; the same command goes on from the last checkpoint")
     )
-    arguments["loss"] = LossSettings(quarters=arguments.pop("quarters"))
+    arguments["loss"] = LossSettings(**{term: arguments.pop(term) for term in ("quarters", "places")})
     arguments["batch"] = BatchSettings(**{source: arguments.pop(source) for source in ("tiny", "pets", "samples")})
     data_folder, cache_folder, run_folder = (arguments.pop(name) for name in ("data_folder", "cache_folder", "run_folder"))
     start = arguments.pop("start")

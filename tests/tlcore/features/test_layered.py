@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import UNTRAINED
 from tests.tlcore.features.test_feature_set import Means
@@ -13,7 +16,7 @@ from tlcore.engines.choice import least_cosine
 from tlcore.engines.onnx import onnx_engine
 from tlcore.errors import BackboneError, OptionError
 from tlcore.export import graph
-from tlcore.features.layered import LayeredBackbone, choose_layers
+from tlcore.features.layered import LayeredBackbone, LayerParts, choose_layers
 from tlcore.features.relevance import relevant_features
 
 
@@ -33,22 +36,22 @@ def pixels(backbone: Backbone, count: int) -> np.ndarray:
 
 
 def test_features_are_the_layers_means_each_of_length_one(mini: Backbone) -> None:
-    names = choose_layers(mini, 3)
+    layers = choose_layers(mini, 3)
     images = pixels(mini, 2)
-    maps = mini.feature_maps(images, names)
-    groups = [*(maps[name].mean(axis=(2, 3)) for name in names), mini.features(images)]
+    maps = mini.feature_maps(images, [part.layer for part in layers])
+    groups = [*(maps[part.layer].mean(axis=(2, 3)) for part in layers), mini.features(images)]
     expected = np.concatenate([group / np.linalg.norm(group, axis=1, keepdims=True) for group in groups], axis=1)
-    found = LayeredBackbone(mini, names).features(images)
+    found = LayeredBackbone(mini, layers).features(images)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     chosen = [3, 5, found.shape[1] - 1]
-    np.testing.assert_allclose(LayeredBackbone(mini, names, chosen).features(images), expected[:, chosen], atol=1e-5)
+    np.testing.assert_allclose(LayeredBackbone(mini, layers, chosen).features(images), expected[:, chosen], atol=1e-5)
 
 
 def test_other_layers_and_columns_are_other_weights_to_the_cache(mini: Backbone) -> None:
-    names = choose_layers(mini, 3)
-    made = [mini, LayeredBackbone(mini, names), LayeredBackbone(mini, names[:2]), LayeredBackbone(mini, names, [1, 2])]
+    layers = choose_layers(mini, 3)
+    made = [mini, LayeredBackbone(mini, layers), LayeredBackbone(mini, layers[:2]), LayeredBackbone(mini, layers, [1, 2])]
     assert len({backbone.info.weights_digest for backbone in made}) == 4
-    assert LayeredBackbone(mini, names).info == LayeredBackbone(mini, names).info
+    assert LayeredBackbone(mini, layers).info == LayeredBackbone(mini, layers).info
 
 
 def test_onnx_runs_them(mini: Backbone) -> None:
@@ -56,6 +59,23 @@ def test_onnx_runs_them(mini: Backbone) -> None:
     images = pixels(mini, 2)
     found = np.concatenate([onnx_engine(backbone, None).features(image[None]) for image in images])
     assert least_cosine(found, backbone.features(images)) > 0.99999
+
+
+def test_copies_and_threads_do_not_mix(mini: Backbone) -> None:
+    embedder = LayeredBackbone(mini, choose_layers(mini, 4)).torch_embedder()
+    another = copy.deepcopy(embedder)
+    inputs = torch.rand(12, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = [embedder(one)[0] for one in inputs]
+
+        def found(one: torch.Tensor) -> torch.Tensor:
+            with torch.inference_mode():
+                features: torch.Tensor = another(one)[0]
+            return features
+
+        with ThreadPoolExecutor(4) as executor:
+            for of_thread, alone in zip(executor.map(found, inputs), expected, strict=True):
+                torch.testing.assert_close(of_thread, alone)
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "between 1 and 64, got 0"), (65, "between 1 and 64, got 65")])
@@ -68,7 +88,7 @@ def test_a_network_without_layers_is_told() -> None:
     with pytest.raises(BackboneError, match="has no layers to take features from; leave layers out"):
         choose_layers(Means(), 3)
     with pytest.raises(BackboneError, match="is not a torch network"):
-        LayeredBackbone(Means(), ["conv1"]).torch_embedder()
+        LayeredBackbone(Means(), [LayerParts("conv1")]).torch_embedder()
 
 
 def test_more_layers_than_there_are_give_all(mini: Backbone) -> None:
