@@ -11,7 +11,7 @@ import torch
 
 from tests.conftest import UNTRAINED
 from tests.tlcore.features.test_feature_set import Means
-from tlcore import Backbone, Classifier, ExportOptions, Registry, TrainOptions, TrainResult, evaluate, export_onnx, train
+from tlcore import Backbone, Classifier, ExportOptions, Registry, TrainOptions, evaluate, export_onnx, train
 from tlcore.engines.choice import least_cosine
 from tlcore.engines.onnx import onnx_engine
 from tlcore.errors import BackboneError, OptionError
@@ -23,12 +23,6 @@ from tlcore.features.relevance import relevant_features
 @pytest.fixture(scope="module")
 def mini(registry: Registry) -> Backbone:
     return registry.backbone("mini")
-
-
-@pytest.fixture(scope="module")
-def layered(shapes: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    options = TrainOptions(backbone="mini", layers=4)
-    return train(str(shapes), tmp_path_factory.mktemp("b") / "bundle", options, registry=registry)
 
 
 def pixels(backbone: Backbone, count: int) -> np.ndarray:
@@ -96,14 +90,25 @@ def test_more_layers_than_there_are_give_all(mini: Backbone) -> None:
     assert len(chosen) == len(set(chosen)) == min(64, len(mini.layers()))
 
 
+@pytest.mark.parametrize(
+    ("asked", "cells", "kept"), [({"layers": 4}, [1, 1, 1, 1], 2 * 768), ({"pyramid": 3}, [2, 4], 4 * 768 + 16 * 384 + 768)]
+)
 def test_training_evaluating_and_exporting_agree(
-    layered: TrainResult, shapes: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: dict[str, int],
+    cells: list[int],
+    kept: int,
+    shapes: Path,
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(graph, "_dynamo", graph._legacy)  # quicker; the gate compares what it wrote
-    bundle = layered.bundle
-    assert len(bundle.record.backbone["layers"]["names"]) == 4
+    trained = train(str(shapes), tmp_path / "bundle", TrainOptions(backbone="mini", **asked), registry=registry)
+    bundle = trained.bundle
+    assert bundle.record.backbone["layers"]["cells"] == cells
+    assert bundle.backbone.info.feature_size == kept
     measured = evaluate(bundle, registry.dataset(str(shapes)), split="all")
-    assert measured.metrics.log_loss == pytest.approx(layered.metrics["test"].log_loss, abs=1e-4)
+    assert measured.metrics.log_loss == pytest.approx(trained.metrics["test"].log_loss, abs=1e-4)
     exported = Classifier(export_onnx(bundle, tmp_path / "model.onnx", ExportOptions()).path)
     images = pixels(bundle.backbone, 2)
     expected = bundle.probabilities(bundle.logits(images))

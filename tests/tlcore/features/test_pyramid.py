@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +8,10 @@ import torch
 
 from tests.conftest import UNTRAINED
 from tests.tlcore.features.test_feature_set import Means
-from tlcore import Backbone, Classifier, ExportOptions, Registry, TrainOptions, evaluate, export_onnx, train
+from tlcore import Backbone, Registry
 from tlcore.engines.choice import least_cosine
 from tlcore.engines.onnx import onnx_engine
 from tlcore.errors import BackboneError, OptionError
-from tlcore.export import graph
 from tlcore.features.layered import LayeredBackbone, LayerParts
 from tlcore.features.pyramid import choose_pyramid
 from tlcore.features.torch_embedders import LayersEmbedder
@@ -111,21 +109,6 @@ class Answering(torch.nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, None]:
         return self.layer(self.maps).mean(dim=(2, 3)), None
-
-
-def test_training_evaluating_and_exporting_agree(
-    shapes: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(graph, "_dynamo", graph._legacy)  # quicker; the gate compares what it wrote
-    trained = train(str(shapes), tmp_path / "bundle", TrainOptions(backbone="mini", pyramid=3), registry=registry)
-    bundle = trained.bundle
-    assert bundle.record.backbone["layers"] == {"names": ["layer4", "layer3"], "cells": [2, 4], "columns": None}
-    measured = evaluate(bundle, registry.dataset(str(shapes)), split="all")
-    assert measured.metrics.log_loss == pytest.approx(trained.metrics["test"].log_loss, abs=1e-4)
-    exported = Classifier(export_onnx(bundle, tmp_path / "model.onnx", ExportOptions()).path)
-    images = pixels(bundle.backbone, 2)
-    expected = bundle.probabilities(bundle.logits(images))
-    np.testing.assert_allclose(exported.run(images, ("probabilities",))["probabilities"], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
