@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import timm
 import torch
 
@@ -68,3 +69,15 @@ def test_the_activation_inside_timms_norms_stays() -> None:
     assert len(fold_batch_norm(network, inputs)) == found > 5
     assert norms(network) == 0
     assert agree(network, expected, inputs)
+
+
+@pytest.mark.parametrize("looked_at", [0, 1])
+def test_what_somebody_looks_at_stays(looked_at: int) -> None:
+    inputs = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), norm(4, 0), torch.nn.Conv2d(4, 4, 3), norm(4, 1)).eval()
+    seen: list[torch.Tensor] = []
+    network[looked_at].register_forward_hook(lambda _module, _given, output: seen.append(output.detach()))
+    expected = network(inputs)
+    assert list(fold_batch_norm(network, inputs)) == ["2"]
+    assert agree(network, expected, inputs)
+    torch.testing.assert_close(seen[-1], seen[0])

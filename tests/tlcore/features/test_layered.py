@@ -13,6 +13,7 @@ from tests.conftest import UNTRAINED
 from tests.tlcore.features.test_feature_set import Means
 from tlcore import Backbone, Classifier, ExportOptions, Registry, TrainOptions, evaluate, export_onnx, train
 from tlcore.engines.choice import least_cosine
+from tlcore.engines.folding import fold_batch_norm
 from tlcore.engines.onnx import onnx_engine
 from tlcore.errors import BackboneError, OptionError
 from tlcore.export import graph
@@ -70,6 +71,15 @@ def test_copies_and_threads_do_not_mix(mini: Backbone) -> None:
         with ThreadPoolExecutor(4) as executor:
             for of_thread, alone in zip(executor.map(found, inputs), expected, strict=True):
                 torch.testing.assert_close(of_thread, alone)
+
+
+def test_batch_norm_folds_around_the_layers(mini: Backbone) -> None:
+    embedder = LayeredBackbone(mini, choose_layers(mini, 64)).torch_embedder()
+    inputs = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = embedder(inputs)[0]
+        fold_batch_norm(embedder, inputs)
+        torch.testing.assert_close(embedder(inputs)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "between 1 and 64, got 0"), (65, "between 1 and 64, got 65")])
