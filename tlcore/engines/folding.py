@@ -10,9 +10,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_batch_norm(network: torch.nn.Module, example: torch.Tensor) -> dict[str, _BatchNorm]:
     """Fold each batch norm that takes a convolution's output into that convolution, in place.
 
-    What such a batch norm also does (timm's apply dropout and the activation) stays in its place, and so does a module with a
-    forward hook: somebody looks at its output. Only the modules' order in one run is looked at: whoever calls this compares
-    what the network answers before and after.
+    What such a batch norm also does (timm's apply dropout and the activation) stays in its place, and so does a module with
+    a forward hook: somebody looks at its output. Only the modules' order in one run is looked at: whoever calls this
+    compares what the network answers before and after.
 
     Args:
         network: in eval mode.
