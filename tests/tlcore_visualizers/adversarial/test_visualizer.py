@@ -224,6 +224,9 @@ COMMANDS = re.findall(
     r"tl adversarial mini docs/pictures/cat\.jpg [^\n]+", (DOCS / "adversarial.md").read_text(encoding="utf-8")
 )
 
+CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat")
+"""ImageNet's domestic cats; which of them the photo is taken for depends on the weights."""
+
 
 @pytest.mark.parametrize("command", COMMANDS, ids=["pgd", "lesson"])
 def test_pictures_of_the_documentation_are_made_again(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +237,7 @@ def test_pictures_of_the_documentation_are_made_again(command: str, tmp_path: Pa
     tl.main([*shlex.split(own)[1:], "--no-onnx", "--quiet"], prog_name="tl", standalone_mode=False, obj=Settings())
     made = Path(command.rpartition(" ")[2])
     record = json.loads((made / "record.json").read_text(encoding="utf-8"))["result"]["images"][0]
-    assert record["before"]["class"] == "Egyptian cat" and record["after"]["class"] == "zebra" and record["fooled"]
+    assert record["before"]["class"] in CATS and record["after"]["class"] == "zebra" and record["fooled"]
     method = "lesson" if "lesson" in command else "pgd"
     assert record["linf_levels"] > 100 if method == "lesson" else record["linf_levels"] <= 4
     original, fooling, difference = (
