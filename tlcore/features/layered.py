@@ -13,10 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float32
 
-from tlcore.backbone import Backbone, BackboneInfo
+from tlcore.backbone import Backbone, BackboneInfo, NetworkFiles
 from tlcore.errors import BackboneError, OptionError
-from tlcore.features.embedded import EmbeddedBackbone
+from tlcore.features.derived import DerivedBackbone
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +55,7 @@ def choose_layers(backbone: Backbone, count: int) -> tuple[LayerParts, ...]:
     return tuple(LayerParts(known[place]) for place in places)
 
 
-class LayeredBackbone(EmbeddedBackbone):
+class LayeredBackbone(DerivedBackbone):
     """A backbone whose features are those of several of its layers and its pooled ones.
 
     Args:
@@ -91,12 +92,48 @@ class LayeredBackbone(EmbeddedBackbone):
         size = len(self._columns) if self._columns is not None else self._width
         return replace(own, feature_size=size, weights_digest=hashlib.sha256(text.encode()).hexdigest())
 
+    def compute_features(
+        self, inputs: Float32[np.ndarray, "images 3 height width"]
+    ) -> Float32[np.ndarray, "images features"]:
+        """Return the layers' features of normalised inputs."""
+        import torch
+
+        from tlcore.torch_network import channels_last
+
+        with torch.inference_mode():
+            features: torch.Tensor = self._embedder(channels_last(inputs))[0]
+        return features.float().contiguous().numpy()
+
     def torch_embedder(self) -> torch.nn.Module:
         """Return a module from normalised inputs to the layers' features and None: they were pooled from several maps."""
         from tlcore.features.torch_embedders import LayersEmbedder
 
         embedder = self._backbone.torch_embedder()
         return LayersEmbedder(embedder, self._layers, self._columns, self._backbone.info.name).eval()
+
+    def torch_classifier(
+        self, weight: Float32[np.ndarray, "classes features"], bias: Float32[np.ndarray, " classes"]
+    ) -> torch.nn.Module:
+        """Return a module of the layers' features and the given linear layer on them."""
+        import torch
+
+        from tlcore.features.torch_embedders import EmbeddedClassifier
+
+        layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        layer.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
+        return EmbeddedClassifier(self.torch_embedder(), layer).eval()
+
+    def network_files(
+        self,
+        classifier: tuple[Float32[np.ndarray, "classes features"], Float32[np.ndarray, " classes"]] | None,
+        class_names: Sequence[str],
+    ) -> NetworkFiles | None:
+        """Return the network without a classifier as files: one on other features than its own is no part of it."""
+        return self._backbone.network_files(None, ())
+
+    @cached_property
+    def _embedder(self) -> torch.nn.Module:
+        return self.torch_embedder()
 
     @cached_property
     def _width(self) -> int:
