@@ -201,7 +201,7 @@ def _phases(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def main() -> None:
-    """Command line; the defaults are the first run of the weights in the box, the model card has the second."""
+    """Command line; the defaults are the first run that led to the weights in the box, the model card has the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data_folder", "cache_folder", "run_folder"):
         parser.add_argument(name, type=Path)
