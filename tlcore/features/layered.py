@@ -106,7 +106,7 @@ class LayeredBackbone(DerivedBackbone):
 
     def torch_embedder(self) -> torch.nn.Module:
         """Return a module from normalised inputs to the layers' features and None: they were pooled from several maps."""
-        from tlcore.features.torch_embedders import LayersEmbedder
+        from tlcore.features.torch_layers import LayersEmbedder
 
         embedder = self._backbone.torch_embedder()
         return LayersEmbedder(embedder, self._layers, self._columns, self._backbone.info.name).eval()
@@ -117,11 +117,11 @@ class LayeredBackbone(DerivedBackbone):
         """Return a module of the layers' features and the given linear layer on them."""
         import torch
 
-        from tlcore.features.torch_embedders import EmbeddedClassifier
+        from tlcore.features.torch_layers import LayersClassifier
 
         layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
         layer.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
-        return EmbeddedClassifier(self.torch_embedder(), layer).eval()
+        return LayersClassifier(self.torch_embedder(), layer).eval()
 
     def network_files(
         self,

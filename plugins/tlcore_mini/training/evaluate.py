@@ -24,7 +24,7 @@ from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
 
 from tlcore.features.layered import LayerParts
-from tlcore.features.torch_embedders import LayersEmbedder
+from tlcore.features.torch_layers import LayersEmbedder
 from tlcore.torch_network import Embedder
 from tlcore_mini.training.checkpoint import save_json
 from tlcore_mini.training.measure import Task, mcnemar, right, tasks, wilson

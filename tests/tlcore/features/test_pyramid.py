@@ -14,7 +14,7 @@ from tlcore.engines.onnx import onnx_engine
 from tlcore.errors import BackboneError, OptionError
 from tlcore.features.layered import LayeredBackbone, LayerParts
 from tlcore.features.pyramid import choose_pyramid
-from tlcore.features.torch_embedders import LayersEmbedder
+from tlcore.features.torch_layers import LayersEmbedder
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def _bounds(places: int, cells: int) -> list[tuple[int, int]]:
     return [(cell * places // cells, -(-(cell + 1) * places // cells)) for cell in range(cells)]
 
 
-class EmbeddedClassifier(torch.nn.Module):
+class LayersClassifier(torch.nn.Module):
     """An embedder with one linear layer on its features."""
 
     def __init__(self, embedder: torch.nn.Module, layer: torch.nn.Linear) -> None:
